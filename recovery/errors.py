@@ -1,0 +1,56 @@
+"""The one error type: what happened, what it means for the recovery, what to do now."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `dr`."""
+
+    OK = 0
+    FAILED = 1
+    INPUT = 2
+    WAITING = 3
+    """A person has to decide or approve."""
+
+
+class LifeboatError(Exception):
+    """An error that a person at 3 a.m. can act on.
+
+    `what` happened, what it `means` for the recovery, and the `cure`: what to do now.
+    """
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, what: str, *, means: str = "", cure: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.means = means
+        self.cure = cure
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.means:
+            lines.append(f"  means: {self.means}")
+        if self.cure:
+            lines.append(f"  now:   {self.cure}")
+        return "\n".join(lines)
+
+
+class InputError(LifeboatError):
+    """What was given is refused, with file, line and cure; nothing was touched."""
+
+    exit_code = ExitCode.INPUT
+
+
+class Refusal(LifeboatError):
+    """A gate said no: going on would be unsafe or could not be verified."""
+
+
+class ActionFailed(LifeboatError):
+    """An action could not do, or could not prove, what it promises. May be tried again."""
+
+
+class OutOfTime(ActionFailed):
+    """A deadline passed while waiting."""

@@ -1,0 +1,25 @@
+"""How long the clouds take, in seconds: medians of what others measured (sources beside each value).
+
+The world divides these by its scale; what is really local is never scaled.
+"""
+
+CLOUD_SECONDS: dict[str, float] = {
+    "rds.create": 290.0,  # RDS create, small: 196-1026, p50 291 (n=22)
+    "rds.restore": 560.0,  # RDS PITR, small: 8 m 56 s to the event (t3.micro, 20 GB)
+    "rds.backing-up": 180.0,  # first backup after a restore, small: 08:06:06 -> 08:10:24
+    "rds.multi-az": 500.0,  # modify to Multi-AZ: 6, 7, 14.3 min
+    "rds.modify": 60.0,
+    "rds.delete": 115.0,  # 111, 112, 116, 285, 634
+    "rds.log-upload": 300.0,  # logs go to S3 every 5 min (RDS User Guide, USER_PIT)
+    "rds.replication": 570.0,  # with half an upload interval: p50 12 min; AWS: RPO 5-30 min
+    "ec2.launch": 15.0,  # create -> running: 10-25 (n=9)
+    "asg.reconcile": 45.0,  # terminate -> detected 45 s (n=1)
+    "alb.create": 145.0,  # 122-187 (n=10)
+    "nat.create": 115.0,  # 84-121 (n=9)
+    "acm.issue": 90.0,  # 61, ~102
+    "route53.insync": 40.0,  # 35, 55
+    "s3.replicate": 15.0,  # most in seconds, 99.99 % within 15 min
+    "secrets.replicate": 10.0,
+    "kms.create": 10.0,
+    "iam.visible": 5.0,
+}
