@@ -1,0 +1,39 @@
+"""Change what moto does, in one place per behaviour, and never twice however often a world is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_ORIGINALS: dict[tuple[type, str], Callable[..., Any]] = {}
+_LAYERS: dict[tuple[type, str], dict[str, Callable[..., Any]]] = {}
+
+
+def around(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Put the decorated function around moto's method `owner.name`.
+
+    The function is called with what it surrounds first, then `self` and the call's own arguments:
+    `def change(original, self, zoneid, change_list)`, where `original(self, ...)` goes on to moto.
+    Layers of several modules stack; a module's own earlier layer (of another world) is replaced.
+    Raises AttributeError when moto has no such method: a newer moto must not silently lose a patch.
+    """
+
+    def put(layer: Callable[..., Any]) -> Callable[..., Any]:
+        key = (owner, name)
+        original = _ORIGINALS.setdefault(key, getattr(owner, name))
+        layers = _LAYERS.setdefault(key, {})
+        layers[f"{layer.__module__}.{layer.__qualname__}"] = layer
+        chain = original
+        for each in layers.values():
+            chain = _surround(each, chain)
+        setattr(owner, name, chain)
+        return layer
+
+    return put
+
+
+def _surround(layer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return layer(inner, *args, **kwargs)
+
+    return call
