@@ -72,7 +72,8 @@ class Database(Part):
     logical_name: str
     """The Pulumi resource name under which recovery adopts it."""
     resource_type: str = "aws:rds/instance:Instance"
-    parent_urn_type: str | None = None
+    parent_urn: str
+    """URN of the component that it hangs under (`pulumi import --parent`)."""
     resource_id: str | None = None
     arn: str | None = None
     address: str | None = None
@@ -116,7 +117,8 @@ class Store(Part):
 
     name: str
     bucket: str
-    replica_of: str | None = None
+    replicated_to: str | None = None
+    """The standby's bucket that objects are copied into; only in the primary's contract."""
     criticality: Literal["critical", "non-critical"] = "critical"
 
 
