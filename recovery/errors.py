@@ -54,3 +54,7 @@ class ActionFailed(LifeboatError):
 
 class OutOfTime(ActionFailed):
     """A deadline passed while waiting."""
+
+
+class Cancelled(LifeboatError):
+    """The run is being aborted; the step stopped where it could be taken up again."""

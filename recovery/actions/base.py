@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,7 +33,7 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __init_subclass__(cls, **kwargs: object) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in cls.__annotations__:
             if any(word in name.lower() for word in ("password", "token", "credential", "private_key")):
@@ -112,7 +112,8 @@ class Context:
 
     def fact(self, kind: type[T]) -> T:
         """The fact of that type given by an earlier step; KeyError when no step gave it."""
-        return self.facts[kind]  # type: ignore[index, return-value]
+        found: T = self.facts[kind]  # type: ignore[index, assignment]
+        return found
 
     def poll(self, what: str, probe: Callable[[], T | None]) -> T:
         """Call `probe` until it returns something, at a twentieth of the time already waited (0.1 to 10 s).
