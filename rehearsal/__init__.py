@@ -1,1 +1,1 @@
-"""TODO-docstring."""
+"""The rehearsal: a local stand-in for the clouds, to prove recoveries in."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rehearsal.world import WorldSettings
 
 
 @dataclass
@@ -30,10 +37,8 @@ class Child:
 
     def kill(self) -> None:
         """End it and its group at once, as a power cut would."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(10)
 
 
@@ -42,10 +47,13 @@ class Spawner:
 
     PR_SET_PDEATHSIG fires when the *thread* that made the child ends (prctl(2)), so children are never
     started from request threads. setpriv sets it after it has changed the user, which would clear it.
+    Every child is noted in `record`, so that what outlives a killed world (grandchildren) can be ended.
     """
 
-    def __init__(self, uid: int | None) -> None:
+    def __init__(self, uid: int | None, record: Path | None = None) -> None:
         self._uid = uid
+        self._record = record
+        self._children: list[Child] = []
         self._work: queue.Queue[tuple[Callable[[], Child], queue.Queue[Any]]] = queue.Queue()
         threading.Thread(target=self._run, daemon=True, name="spawner").start()
 
@@ -65,11 +73,23 @@ class Spawner:
 
         def make() -> Child:
             with log.open("ab") as out:
-                return Child(
+                child = Child(
                     subprocess.Popen(
-                        [*prefix, *argv], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                        [*prefix, *argv],
+                        cwd=cwd,
+                        env=env,
+                        stdin=subprocess.DEVNULL,
+                        stdout=out,
+                        stderr=out,
+                        start_new_session=True,
                     )
                 )
+            self._children = [known for known in self._children if known.process.returncode is None]
+            self._children.append(child)
+            if self._record is not None:
+                with self._record.open("a") as lines:
+                    lines.write(json.dumps({"pid": child.pid, "started": start_time(child.pid)}) + "\n")
+            return child
 
         answer: queue.Queue[Any] = queue.Queue()
         self._work.put((make, answer))
@@ -78,3 +98,61 @@ class Spawner:
             raise result
         child: Child = result
         return child
+
+    def end(self) -> None:
+        """Kill every child and its group."""
+        for child in self._children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.kill()
+
+
+def start_network(settings: WorldSettings) -> subprocess.Popen[bytes]:
+    """Start the network process as our own user. Call from a thread that lives as long as the world."""
+    with (settings.home / "network.out").open("ab") as out:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "rehearsal.network", str(settings.home)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks after boot at which a process started, which tells it from a later one of the same id.
+
+    None when there is no such process, or only its zombie. Source: proc(5), /proc/pid/stat, fields 3 and 22.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def end_recorded(record: Path) -> None:
+    """Kill the process groups noted in `record`, as far as they are still the same processes' groups."""
+    try:
+        lines = record.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError, ProcessLookupError, PermissionError):
+            row = json.loads(line)
+            # a group outlives its leader; a new process cannot get the id while the group exists
+            if start_time(row["pid"]) in (None, row["started"]) and row["started"] is not None:
+                os.killpg(row["pid"], signal.SIGKILL)
+
+
+def end_process(pid: int, started: int | None, *, patience_s: float) -> bool:
+    """Ask a process to end, then make it; False when it was not there any more."""
+    if started is None or start_time(pid) != started:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + patience_s
+    while start_time(pid) == started and time.monotonic() < until:
+        time.sleep(0.02)
+    if start_time(pid) == started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    return True

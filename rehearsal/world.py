@@ -104,7 +104,7 @@ class World:
     def __init__(self, settings: WorldSettings) -> None:
         self.settings = settings
         self.regions = {name: Region(name, i + 1) for i, name in enumerate(settings.regions)}
-        self.spawner = Spawner(settings.uid)
+        self.spawner = Spawner(settings.uid, settings.home / "children.jsonl")
         self._random = random.Random(settings.seed)
         self._lock = threading.RLock()
         self._addresses: dict[str, str] = {}
@@ -227,6 +227,10 @@ class World:
     def spawn(self, argv: list[str], *, cwd: Path, env: dict[str, str], log: Path) -> Child:
         """Start an unprivileged child that dies with the world (see rehearsal/processes.py)."""
         return self.spawner.spawn(argv, cwd=cwd, env=env, log=log)
+
+    def end(self) -> None:
+        """The world ends: so do its children."""
+        self.spawner.end()
 
 
 def publish(feed: Path, section: str, value: Any) -> None:

@@ -1,1 +1,1 @@
-"""TODO-docstring."""
+"""AWS's control plane in the rehearsal: moto behind a fault plane, with what moto gets wrong put right."""

@@ -1,0 +1,5 @@
+"""`python -m rehearsal.cli`."""
+
+from rehearsal.cli import main
+
+main()

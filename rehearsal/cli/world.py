@@ -1,0 +1,106 @@
+"""`dr world up|down|status|env|lose|return`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recovery.errors import InputError
+from rehearsal import launch
+from rehearsal.environment import shell
+from rehearsal.steering import Steering
+
+app = typer.Typer(help="A rehearsal world: regions that can be lost, on this machine.", no_args_is_help=True)
+Name = Annotated[str, typer.Option("--name", help="Which world; several can run side by side.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@app.command()
+def up(
+    name: Name = launch.DEFAULT_NAME,
+    scale: Annotated[float, typer.Option(help="Divide the clouds' waits by this.", min=1)] = launch.DEFAULT_SCALE,
+    as_json: Json = False,
+) -> None:
+    """Start a world and keep it running."""
+    settings = launch.up(name, scale=scale)
+    if as_json:
+        print(json.dumps({"name": name, "home": str(settings.home), "endpoint": settings.api_url}))
+        return
+    print(f"world {name}: {', '.join(settings.regions)} on {settings.prefix}.0.0/16")
+    print(f"  cloud waits divided by {settings.scale:g} · home {settings.home}")
+    print('  point this shell at it: eval "$(./dr world env)"')
+
+
+@app.command()
+def down(name: Name = launch.DEFAULT_NAME) -> None:
+    """End a world; nothing of it is left."""
+    print(f"world {name}: " + ("gone" if launch.down(name) else "there was none"))
+
+
+@app.command()
+def status(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
+    """What runs, and which regions are lost. Exit code 1 when the world is not up."""
+    running = launch.find(name)
+    if running is None:
+        print(json.dumps({"name": name, "running": False}) if as_json else f"world {name}: not running")
+        raise typer.Exit(1)
+    settings, lost = running.settings, Steering(running.settings).lost()
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "name": name,
+                    "running": True,
+                    "pid": running.pid,
+                    "home": str(settings.home),
+                    "endpoint": settings.api_url,
+                    "scale": settings.scale,
+                    "regions": list(settings.regions),
+                    "lost": lost,
+                }
+            )
+        )
+        return
+    print(f"world {name}: {settings.api_url} · pid {running.pid} · home {settings.home}")
+    for region in settings.regions:
+        print(f"  {region:14} {'LOST' if region in lost else 'up'}")
+
+
+@app.command()
+def env(name: Name = launch.DEFAULT_NAME) -> None:
+    """Lines for `eval`: endpoint, credentials, regions, PULUMI_ variables."""
+    print(shell(_running(name).settings, pulumi=_pulumi()))
+
+
+@app.command()
+def lose(region: str, name: Name = launch.DEFAULT_NAME) -> None:
+    """Take a region away: servers, databases, APIs."""
+    Steering(_running(name).settings).lose(region)
+    print(f"{region} is gone")
+
+
+@app.command("return")
+def give_back(region: str, name: Name = launch.DEFAULT_NAME) -> None:
+    """Bring a lost region back, with what it had on its disks."""
+    Steering(_running(name).settings).give_back(region)
+    print(f"{region} is back")
+
+
+def _running(name: str) -> launch.Running:
+    running = launch.find(name)
+    if running is None:
+        raise InputError(f"no world {name!r} is running", cure="start one: ./dr world up")
+    return running
+
+
+def _pulumi() -> Path | None:
+    """Folder of the Pulumi CLI: what the bootstrap found, or PATH's."""
+    if given := os.environ.get("LIFEBOAT_PULUMI"):
+        return Path(given)
+    found = shutil.which("pulumi")
+    return Path(found).parent if found else None

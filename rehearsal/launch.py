@@ -1,0 +1,189 @@
+"""Starts and ends worlds: `up` answers once everything of the world listens, `down` once nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from recovery.errors import InputError, LifeboatError
+from rehearsal import home as homes
+from rehearsal import runtime
+from rehearsal.processes import end_process, start_time
+from rehearsal.world import WorldSettings
+
+DEFAULT_NAME = "world"
+DEFAULT_SCALE = 60.0
+REGIONS = ("eu-central-1", "eu-west-1", "us-east-1")
+_START_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A world that is up."""
+
+    settings: WorldSettings
+    pid: int
+    started: int
+
+
+def find(name: str = DEFAULT_NAME) -> Running | None:
+    """The running world of that name, if there is one."""
+    home = homes.folder(name)
+    try:
+        settings = WorldSettings.load(home)
+        control = json.loads((home / "process.json").read_text())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if start_time(control["pid"]) != control["started"] or not (home / "control.json").exists():
+        return None
+    return Running(settings, control["pid"], control["started"])
+
+
+def up(
+    name: str = DEFAULT_NAME, *, scale: float = DEFAULT_SCALE, seed: int = 1, dies_with_us: bool = False
+) -> WorldSettings:
+    """Start a world; the one of that name that already runs is answered as it is.
+
+    With `dies_with_us` the kernel ends it when this thread ends, however that happens. Raises InputError when the
+    machine cannot hold a world (no loopback range, no address free, disk full), LifeboatError when it did not start.
+    """
+    if running := find(name):
+        return running.settings
+    home = homes.folder(name)
+    homes.remove(home)
+    claim = homes.claim(home, port=WorldSettings.api_port)
+    try:
+        settings = _prepare(home, name, claim.prefix, scale=scale, seed=seed)
+        _start(settings, claim, dies_with_us=dies_with_us)
+    except BaseException as error:
+        _end_started(home)
+        claim.give_up()
+        homes.remove(home)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"the disk under {home.parent} is full",
+                means="a rehearsal world needs about 1 GB there",
+                cure="free some space, or set TMPDIR to a folder on another disk",
+            ) from error
+        raise
+    claim.close()
+    return settings
+
+
+def _prepare(home: Path, name: str, prefix: str, *, scale: float, seed: int) -> WorldSettings:
+    uid = runtime.unprivileged_uid()
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    settings = WorldSettings(
+        name=name,
+        home=home,
+        prefix=prefix,
+        scale=scale,
+        regions=REGIONS,
+        primary=REGIONS[0],
+        standby=REGIONS[1],
+        seed=seed,
+        uid=uid,
+        python=runtime.python(uid),
+        postgres=runtime.postgres(uid),
+    )
+    settings.save()
+    return settings
+
+
+def _start(settings: WorldSettings, claim: homes.Claim, *, dies_with_us: bool) -> None:
+    home = settings.home
+    prefix = ["setpriv", "--pdeathsig", "KILL"] if dies_with_us else []
+    os.set_inheritable(claim.descriptor, True)
+    with (home / "server.out").open("ab") as out:
+        process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "rehearsal.aws.server", str(home), str(claim.descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            pass_fds=(claim.descriptor,),
+            env=_environment_of_servers(),
+            cwd="/",
+        )
+    (home / "process.json").write_text(
+        json.dumps({"version": 1, "pid": process.pid, "started": start_time(process.pid)})
+    )
+    until = time.monotonic() + _START_WITHIN_S
+    while not ((home / "control.json").exists() and (home / "network.ready").exists()):
+        if process.poll() is not None or time.monotonic() > until:
+            said = (home / "server.out").read_text(errors="replace") + _last_errors(home)
+            raise LifeboatError(
+                "the rehearsal world did not start",
+                means=said[-3000:].strip() or f"its control process ended with {process.returncode}",
+                cure="if an address is taken, end the program that holds it; otherwise please report this output",
+            )
+        time.sleep(0.02)
+
+
+def _last_errors(home: Path) -> str:
+    text = ""
+    for name in ("world.log", "network.log", "network.out"):
+        with contextlib.suppress(OSError):
+            text += "\n".join((home / name).read_text(errors="replace").splitlines()[-3:]) + "\n"
+    return text
+
+
+def _environment_of_servers() -> dict[str, str]:
+    """Ours, without what could lead the servers to the user's own clouds or proxies."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "PULUMI_", "PG", "MOTO_", "LIFEBOAT_")) and not name.lower().endswith("_proxy")
+    }
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    kept["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, [kept.get("PYTHONPATH")])])
+    return kept
+
+
+def down(name: str = DEFAULT_NAME) -> bool:
+    """End the world of that name and everything it left; False when there was none."""
+    home = homes.folder(name)
+    there = home.exists()
+    _end_started(home)
+    homes.remove(home)
+    for prefix, other in homes.claimed():
+        if other == home:
+            with contextlib.suppress(OSError):
+                (homes.CLAIMS / f"{prefix}.lock").unlink()
+    _forget_claims(home)
+    return there
+
+
+def _end_started(home: Path) -> None:
+    try:
+        control = json.loads((home / "process.json").read_text())
+    except (OSError, ValueError):
+        return
+    end_process(control["pid"], control["started"], patience_s=5)
+
+
+def _forget_claims(home: Path) -> None:
+    for file in homes.CLAIMS.glob("127.*.lock"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(file.read_text())["home"] == str(home):
+                file.unlink()
+
+
+@contextmanager
+def world(name: str, *, scale: float = DEFAULT_SCALE, seed: int = 1) -> Iterator[WorldSettings]:
+    """A world for the length of a `with`; never outlives this thread."""
+    settings = up(name, scale=scale, seed=seed, dies_with_us=True)
+    try:
+        yield settings
+    finally:
+        down(name)

@@ -1,0 +1,58 @@
+"""The network process of a world: load balancers, name servers, resolvers and health checkers, on one loop.
+
+`python -m rehearsal.network HOME`; started by the control process, and ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import signal
+import sys
+from pathlib import Path
+
+from rehearsal.log import log, write_to
+from rehearsal.world import WorldSettings
+
+SERVICES = ("rehearsal.balancers", "rehearsal.dns", "rehearsal.dns.checks")
+
+
+async def serve(settings: WorldSettings) -> None:
+    """Run every service of the network; the first one that ends, ends them all."""
+    tasks = []
+    for name in SERVICES:
+        if importlib.util.find_spec(name) is None:
+            log.warning("service is missing", service=name)
+            continue
+        run = getattr(importlib.import_module(name), "serve", None)
+        if run is None:
+            log.warning("service is missing", service=name)
+            continue
+        tasks.append(asyncio.create_task(run(settings), name=name))
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    (settings.home / "network.ready").touch()
+    waiting = asyncio.create_task(ended.wait())
+    done, rest = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    for task in done - {waiting}:
+        task.result()
+        raise RuntimeError(f"{task.get_name()} ended by itself")
+
+
+def main(home: Path) -> int:
+    """Serve the network of the world in `home` until ended."""
+    write_to(home / "network.log")
+    try:
+        asyncio.run(serve(WorldSettings.load(home)))
+    except Exception:
+        log.exception("the network process failed")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
