@@ -1,0 +1,1 @@
+"""The AWS adapter of recovery.sites.ports: boto3, one region per site."""

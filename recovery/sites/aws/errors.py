@@ -1,0 +1,108 @@
+"""AWS's errors, told as what happened, what it means for the recovery, and what to do now."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from recovery.errors import ActionFailed, LifeboatError
+
+_KNOWN: dict[str, tuple[str, str]] = {
+    "KMSKeyNotAccessibleFault": (
+        "what is encrypted with the key cannot be read until the key is back; nothing was created",
+        "aws kms describe-key --region {region} --key-id KEY; when it is pending deletion: "
+        "aws kms cancel-key-deletion and enable-key; then dr resume",
+    ),
+    "InsufficientDBInstanceCapacity": (
+        "the region has no room for this class in these zones now; nothing was created",
+        "set another instance class of the same size (lifeboat:databaseClass), then dr resume",
+    ),
+    "InsufficientInstanceCapacity": (
+        "the region has no room for this instance type in this zone now; nothing was created",
+        "wait a little, or set another type (lifeboat:instanceType), then dr resume",
+    ),
+    "InstanceQuotaExceeded": (
+        "the account may not have more database instances in {region}; nothing was created",
+        "raise the quota (Service Quotas, RDS) or delete instances that nobody needs, then dr resume",
+    ),
+    "StorageQuotaExceeded": (
+        "the account may not have more database storage in {region}; nothing was created",
+        "raise the quota (Service Quotas, RDS) or delete instances that nobody needs, then dr resume",
+    ),
+    "AccessDenied": (
+        "the credentials in use are not allowed to do this; nothing was changed by this call",
+        "use the recovery role (its ARN is in the site's contract: recovery_role_arn); "
+        "`dr permissions` lists what it must allow",
+    ),
+    "ExpiredToken": ("the credentials have run out", "sign in again, then dr resume"),
+    "InvalidRestoreFault": (
+        "the backups do not reach the moment asked for",
+        "choose another recovery point: dr resume … --use recovery-point=latest",
+    ),
+    "NoSuchBucket": (
+        "the store is not there: what was kept in it is out of reach",
+        "compare the site's contract (dr state show) with what stands: aws s3 ls",
+    ),
+    "ResourceNotFoundException": (
+        "something that the last contract names is not there",
+        "compare the site's contract (dr state show) with what stands in {region}",
+    ),
+}
+_SAME = {
+    "UnauthorizedOperation": "AccessDenied",
+    "AccessDeniedException": "AccessDenied",
+    "AuthorizationError": "AccessDenied",
+    "ExpiredTokenException": "ExpiredToken",
+    "RequestExpired": "ExpiredToken",
+    "InvalidRestoreFaultException": "InvalidRestoreFault",
+}
+
+
+def code(error: ClientError) -> str:
+    """AWS's error code, without the suffix that some services put behind it."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def explain(error: ClientError | BotoCoreError, region: str) -> LifeboatError:
+    """The error as a person can act on it."""
+    if isinstance(error, NoCredentialsError):
+        return ActionFailed(
+            "AWS: no credentials were found",
+            means="nothing can be asked or changed at AWS",
+            cure="sign in as the recovery role (aws sso login, AWS_PROFILE, …), then dr resume",
+        )
+    if isinstance(error, BotoCoreError):
+        return ActionFailed(
+            f"AWS in {region} does not answer: {error}",
+            means="the call may or may not have been carried out; trying again is safe",
+            cure=f"check the network from here and AWS's health dashboard for {region}",
+        )
+    name = code(error)
+    known = _KNOWN.get(_SAME.get(name, name))
+    text = f"AWS: {name}: {error.response.get('Error', {}).get('Message', '')}"
+    operation = f" ({error.operation_name} in {region})"
+    means, cure = known or ("", "")
+    return ActionFailed(text + operation, means=means.format(region=region), cure=cure.format(region=region))
+
+
+def explained[C: type](cls: C) -> C:
+    """Class decorator: public methods raise LifeboatError instead of botocore's errors."""
+    for name, member in list(vars(cls).items()):
+        if not name.startswith("_") and inspect.isfunction(member):
+            setattr(cls, name, _wrap(member))
+    return cls
+
+
+def _wrap(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except (ClientError, BotoCoreError) as error:
+            raise explain(error, self.clients.region) from error
+
+    return call

@@ -1,0 +1,95 @@
+"""What keeps a region that returns from serving customers and from writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.outputs import SiteContract
+from recovery.sites.aws.clients import Clients
+from recovery.sites.aws.errors import code, explained
+from recovery.sites.aws.web import AutoScalingWebTier
+
+_HELD: list[Any] = [
+    {
+        "Type": "fixed-response",
+        "FixedResponseConfig": {
+            "StatusCode": "503",
+            "ContentType": "text/html",
+            "MessageBody": "<h1>We will be back shortly.</h1>",
+        },
+    }
+]
+
+
+@explained
+class AwsFence:
+    """See recovery.sites.ports.Fence."""
+
+    def __init__(self, clients: Clients, contract: SiteContract) -> None:
+        self.clients = clients
+        self._contract = contract
+        self._web = AutoScalingWebTier(clients, contract)
+
+    def quarantine(self) -> Sequence[str]:
+        """Servers to zero, holding page, and the database closed to them: in that order of speed."""
+        done = []
+        rules = self._doors()
+        if rules:
+            self.clients.ec2.revoke_security_group_ingress(
+                GroupId=self._contract.network.database_security_group_id, IpPermissions=rules
+            )
+            done.append("database closed to web servers")
+        if not self._web.holding_page():
+            self.clients.elb.modify_listener(
+                ListenerArn=self._contract.web.https_listener_arn, DefaultActions=_HELD
+            )
+            done.append("holding page up")
+        group = self._web.group()
+        if (group.minimum, group.desired, group.maximum) != (0, 0, 0):
+            self._web.stop()
+            done.append(f"{group.desired} servers stopped")
+        return tuple(done)
+
+    def release(self) -> None:
+        """Open the database to web servers again; servers and page come back with the stack's `up`."""
+        network, database = self._contract.network, self._contract.database
+        port = database.settings.port
+        group: Any = {"GroupId": network.web_security_group_id}
+        rule: Any = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [group]}
+        try:
+            self.clients.ec2.authorize_security_group_ingress(
+                GroupId=network.database_security_group_id, IpPermissions=[rule]
+            )
+        except ClientError as error:
+            if code(error) != "InvalidPermission.Duplicate":
+                raise
+
+    def is_quarantined(self) -> bool:
+        """Asked of AWS."""
+        group = self._web.group()
+        return not self._doors() and self._web.holding_page() and group.maximum == 0 and group.in_service == 0
+
+    def _doors(self) -> list[Any]:
+        """Rules that let the web tier into the database."""
+        network = self._contract.network
+        groups = self.clients.ec2.describe_security_groups(GroupIds=[network.database_security_group_id])
+        found = []
+        for rule in groups["SecurityGroups"][0].get("IpPermissions", []):
+            pairs = [
+                {"GroupId": pair["GroupId"]}
+                for pair in rule.get("UserIdGroupPairs", [])
+                if pair.get("GroupId") == network.web_security_group_id
+            ]
+            if pairs:
+                found.append(
+                    {
+                        "IpProtocol": rule["IpProtocol"],
+                        "FromPort": rule["FromPort"],
+                        "ToPort": rule["ToPort"],
+                        "UserIdGroupPairs": pairs,
+                    }
+                )
+        return found
