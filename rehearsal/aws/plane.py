@@ -147,8 +147,8 @@ class Plane:
         except Exception as broken:
             log.exception("call failed", service=call.service, operation=call.operation, region=call.region)
             return error(call, "InternalFailure", f"the rehearsal's {call.operation} broke: {broken!r}", 500)
-        if seen[0].startswith("404") and not call.operation:
-            return _not_modelled(call, environ, "no operation of this service fits the request")
+        if seen[0].startswith("404") and b"<!doctype html>" in body[:64]:
+            return _not_modelled(call, environ, "moto has no address for it")
         return seen[0], seen[1], body
 
     def _hold(self, environ: dict[str, Any], why: str, *, while_: Callable[[], bool]) -> None:
@@ -191,23 +191,34 @@ def _not_modelled(
     return error(call, "NotImplemented", f"{call.service}:{what} is not modelled by the rehearsal", 501)
 
 
+class _Error(Exception):
+    """What moto's serializers take for an error that no service's model declares."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 def error(call: Call, code: str, message: str, status: int) -> tuple[str, list[tuple[str, str]], bytes]:
     """An error as the service's own protocol shapes it."""
-    from moto.core.exceptions import ServiceException
     from moto.core.model import OperationModel
-    from moto.core.serialize import SerializationContext, get_serializer_class
+    from moto.core.serialize import SERIALIZERS, SerializationContext, get_serializer_class
     from moto.core.utils import get_service_model
+
+    from botocore.exceptions import UnknownServiceError
 
     request_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
     try:
         service = get_service_model(calls.boto_name(call.service))
-        protocol = str(service.metadata["protocol"])
+        offered = [service.metadata["protocol"], *service.metadata.get("protocols", ())]
+        protocol = next(str(name) for name in offered if name in SERIALIZERS)
         serializer = get_serializer_class(service.service_name, protocol)
         shaped = serializer(OperationModel({}, service), SerializationContext(request_id)).serialize(
-            ServiceException(code, message)
+            _Error(code, message)
         )
         body, headers = shaped["body"], dict(shaped["headers"])
-    except Exception:
+    except (LookupError, StopIteration, UnknownServiceError):
         body, headers = json.dumps({"__type": code, "message": message}), {}
     raw = body.encode() if isinstance(body, str) else bytes(body)
     headers["Content-Length"] = str(len(raw))

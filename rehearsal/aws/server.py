@@ -89,6 +89,14 @@ def _server(settings: WorldSettings, app: Any) -> Any:
         disable_nagle_algorithm = True
         wbufsize = -1  # one packet for status line, headers and body
 
+        def handle_expect_100(self) -> bool:
+            """Answer at once, and once: what is only buffered makes botocore wait a second."""
+            self.send_response_only(100)
+            self.end_headers()
+            self.wfile.flush()
+            del self.headers["Expect"]
+            return True
+
         def log(self, type: str, message: str, *args: Any) -> None:
             """Calls are logged by the plane."""
 
