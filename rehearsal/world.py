@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rehearsal.durations import CLOUD_SECONDS
 from rehearsal.processes import Child, Spawner
+
+if TYPE_CHECKING:
+    from rehearsal.aws.faults import Faults
 
 
 class RegionLostError(Exception):
@@ -105,6 +108,8 @@ class World:
         self.settings = settings
         self.regions = {name: Region(name, i + 1) for i, name in enumerate(settings.regions)}
         self.spawner = Spawner(settings.uid, settings.home / "children.jsonl")
+        self.faults: Faults | None = None
+        """The fault plane, for what a cloud does by itself (launches inside an Auto Scaling group)."""
         self._random = random.Random(settings.seed)
         self._lock = threading.RLock()
         self._addresses: dict[str, str] = {}

@@ -35,7 +35,7 @@ def main(home: Path) -> int:
     write_to(home / "world.log")
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
     world = World(settings)
-    faults = Faults(settings.seed)
+    world.faults = faults = Faults(settings.seed)
     server = _server(settings, Plane(world, _moto(), faults, own_api=steering(world, faults)))
     for name in SLICES:
         _install(name, world)
