@@ -15,7 +15,7 @@ from pathlib import Path
 from rehearsal.log import log, write_to
 from rehearsal.world import WorldSettings
 
-SERVICES = ("rehearsal.balancers", "rehearsal.dns", "rehearsal.dns.checks")
+SERVICES = ("rehearsal.balancers", "rehearsal.dns", "rehearsal.dns.checks", "rehearsal.front")
 
 
 async def serve(settings: WorldSettings) -> None:
