@@ -120,7 +120,10 @@ def install(world: World) -> Propagation:
     @around(Route53, "create_hosted_zone")
     def create(original: Any, self: Route53) -> ActionResult:
         result = original(self)
-        return _with_info(result, propagation.submit(result.result["HostedZone"]))
+        zone: FakeZone = result.result["HostedZone"]
+        for record in zone.rrsets:  # moto keeps its own SOA in another shape than everybody's records
+            record.records = [r["Value"] if isinstance(r, dict) else r for r in record.records]
+        return _with_info(result, propagation.submit(zone))
 
     @around(Route53, "delete_hosted_zone")
     def delete(original: Any, self: Route53) -> ActionResult:
