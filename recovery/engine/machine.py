@@ -1,0 +1,314 @@
+"""What a run does next, decided purely: outcomes and answers in, commands out. The workflow carries them out.
+
+Replayed from the recorded outcomes it gives the same commands, which is all that makes a run durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from recovery.decisions import succession
+from recovery.engine.record import Answer, RunRecord
+from recovery.plans.loading import Bound
+
+Status = Literal[
+    "waiting", "running", "awaiting-approval", "awaiting-decision", "awaiting-person", "ok", "skipped", "stopped"
+]
+OVER = ("ok", "skipped")
+
+
+@dataclass(frozen=True)
+class Try:
+    """Carry out an attempt of a step, after a delay in seconds."""
+
+    step: str
+    attempt: int
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Tell a person that the step waits for them; `number` tells several askings of a step apart."""
+
+    step: str
+    what: Literal["awaiting-approval", "awaiting-decision", "awaiting-person"]
+    number: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timer:
+    """Authority for the approval passes on after so many seconds."""
+
+    step: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Note that the step is left out."""
+
+    step: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Hear:
+    """Judge and note an answer; `number` counts answers."""
+
+    answer: Answer
+    number: int
+    refusal: str
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Take the step back."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Note a turn of the run as a whole."""
+
+    event: Literal["recorded", "recovered", "finished"]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Command = Try | Ask | Timer | Skip | Hear | Undo | Mark
+
+
+@dataclass
+class StepState:
+    """How far a step is."""
+
+    status: Status = "waiting"
+    attempt: int = 0
+    """Attempts begun so far."""
+    tries: int = 0
+    """Attempts since a person last decided."""
+    asked: int = 0
+    approved: bool = False
+    passed_on: bool = False
+    done_by_hand: bool = False
+    fact: dict[str, Any] | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+    also_after: tuple[str, ...] = ()
+    left_out: str = ""
+
+
+class Machine:
+    """The state of one run. Not thread-safe; owned by the workflow."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self.bound: Bound = record.bound()
+        self.company = record.people()
+        self.steps = {step.id: StepState() for step in self.bound.plan.steps}
+        self.aborting = False
+        self.undo = False
+        self.outcome: str | None = None
+        self._record = record
+        self._heard = 0
+        self._undoing: list[str] | None = None
+        self._marks: list[Mark] = [Mark("recorded")]
+        self._recovered = False
+        self._queue: list[Command] = [self._hear(answer) for answer in record.answers]
+
+    # --- what to do next -----------------------------------------------------------------------------------
+
+    def commands(self) -> list[Command]:
+        """Everything that may begin now, in the plan's order. Each is given out once."""
+        if self._marks:  # the run is on record before anything is done
+            marks, self._marks = self._marks, []
+            return list(marks)
+        found, self._queue = self._queue, []
+        if self.outcome is not None:
+            return found
+        if self.aborting:
+            return found + self._wind_up()
+        if not any(isinstance(command, Hear) for command in found):  # what people said comes first
+            for step in self.steps:
+                found += self._next(step)
+            found += self._turns()
+        return found
+
+    def _next(self, name: str) -> list[Command]:
+        state, step = self.steps[name], self.bound.plan.step(name)
+        if state.status != "waiting" or not self._ready(name):
+            return []
+        why = self._left_out(name)
+        if why:
+            state.status, state.left_out = "skipped", why
+            return [Skip(name, why)]
+        if step.approval and not state.approved:
+            allowed = sorted(succession.may_approve(self.company, step.approval, state.passed_on))
+            ask = self._ask(name, "awaiting-approval", {"by": allowed, "within_s": step.approval.within})
+            return [ask, Timer(name, step.approval.within)] if not state.passed_on else [ask]
+        if step.manual:
+            if not state.done_by_hand:
+                return [self._ask(name, "awaiting-person", dict(step.with_))]
+            state.status = "ok"
+            return []
+        return [self._try(name, 0.0)]
+
+    def _ready(self, name: str) -> bool:
+        before = (*self.bound.after[name], *self.steps[name].also_after)
+        return all(self.steps[earlier].status in OVER for earlier in before)
+
+    def _left_out(self, name: str) -> str:
+        if not self.bound.plan.step(name).when:
+            return "the plan leaves it out"
+        for fact, giver in self.bound.givers[name].items():
+            if self.steps[giver].fact is None:
+                return f"it takes {fact}, and {giver} was left out"
+        return ""
+
+    def _try(self, name: str, delay: float) -> Try:
+        state = self.steps[name]
+        state.status = "running"
+        state.attempt += 1
+        state.tries += 1
+        return Try(name, state.attempt, delay)
+
+    def _ask(self, name: str, what: Any, data: Mapping[str, Any]) -> Ask:
+        state = self.steps[name]
+        state.status = what
+        state.asked += 1
+        return Ask(name, what, state.asked, data)
+
+    def _turns(self) -> list[Command]:
+        """Service is back when all critical steps are over; the run is finished when all are."""
+        found: list[Command] = []
+        critical = [self.steps[s.id].status in OVER for s in self.bound.plan.steps if s.critical]
+        if all(critical) and not self._recovered:
+            self._recovered = True
+            found.append(Mark("recovered"))
+        if all(state.status in OVER for state in self.steps.values()):
+            self.outcome = "recovered"
+            found.append(Mark("finished", {"outcome": self.outcome}))
+        return found
+
+    def _wind_up(self) -> list[Command]:
+        """After an abort: wait for what runs, take back what was asked to be, finish."""
+        if any(state.status == "running" for state in self.steps.values()):
+            return []
+        if self._undoing is None:
+            done = [name for name, state in self.steps.items() if state.status == "ok"] if self.undo else []
+            self._undoing = [name for name in done if not self.bound.plan.step(name).manual]
+        if self._undoing:
+            return [Undo(self._undoing.pop())]
+        self.outcome = "aborted"
+        return [Mark("finished", {"outcome": self.outcome})]
+
+    @property
+    def awaiting(self) -> list[str]:
+        """Steps that wait for a person."""
+        return [name for name, state in self.steps.items() if state.status.startswith("awaiting-")]
+
+    # --- what came of it -----------------------------------------------------------------------------------
+
+    def attempted(self, name: str, outcome: Mapping[str, Any]) -> None:
+        """An attempt is over."""
+        state, step = self.steps[name], self.bound.plan.step(name)
+        if outcome["status"] == "ok":
+            state.status, state.fact = "ok", outcome.get("fact") or {}
+        elif self.aborting:
+            state.status = "stopped"
+        elif outcome["again"] and state.tries < step.retry.times:
+            self._queue.append(self._try(name, step.retry.delay(state.tries + 1)))
+        else:
+            self._queue.append(self._ask(name, "awaiting-decision", {"error": outcome["error"]}))
+
+    def time_passed(self, name: str) -> None:
+        """The time to approve is over: authority passes on."""
+        state = self.steps[name]
+        if state.status == "awaiting-approval" and not state.passed_on:
+            state.passed_on, state.status = True, "waiting"
+
+    def said(self, answer: Answer) -> None:
+        """Someone answered; it is judged before anything else happens."""
+        self._queue.append(self._hear(answer))
+
+    def heard(self, answer: Answer) -> None:
+        """An answer was accepted."""
+        if answer.kind == "abort":
+            self.aborting, self.undo = True, answer.undo
+            return
+        state = self.steps[answer.step]
+        if answer.kind == "approve":
+            state.approved = True
+            if state.status == "awaiting-approval":
+                state.status = "waiting"
+        elif answer.kind == "done":
+            state.done_by_hand = True
+            if state.status == "awaiting-person":
+                state.status = "waiting"
+        elif answer.kind == "reject":
+            error = {"what": f"{answer.by} said no: {answer.reason or 'no reason given'}", "means": "", "cure": ""}
+            self._queue.append(self._ask(answer.step, "awaiting-decision", {"error": error}))
+        elif answer.kind == "override":
+            state.status, state.fact = "ok", answer.fact or {}
+        elif answer.kind == "skip":
+            state.status, state.left_out = "skipped", f"{answer.by} decided so"
+        else:
+            self._again(answer)
+
+    def _again(self, answer: Answer) -> None:
+        """Retry, with changes where given; steps that are changed are done again first."""
+        redone = [name for name in answer.changes if name != answer.step]
+        for name, values in answer.changes.items():
+            self.steps[name].changes |= values
+        for name in (*redone, answer.step):
+            self.steps[name].status, self.steps[name].tries = "waiting", 0
+        self.steps[answer.step].also_after = tuple(redone)
+
+    def _hear(self, answer: Answer) -> Hear:
+        self._heard += 1
+        return Hear(answer, self._heard, self.refusal(answer))
+
+    # --- who may say what ----------------------------------------------------------------------------------
+
+    def refusal(self, answer: Answer) -> str:
+        """Why an answer does not count; empty when it does."""
+        accounts = {account.provider: account for account in self._record.accounts}
+        if answer.account and accounts.get(answer.account.provider, answer.account) != answer.account:
+            return f"it was given under {answer.account}, not under {accounts[answer.account.provider]}"
+        if answer.kind == "abort":
+            return self._must_be(answer, succession.may_decide(self.company, self.company.owner))
+        if answer.step not in self.steps:
+            return f"the plan has no step `{answer.step}`"
+        step, state = self.bound.plan.step(answer.step), self.steps[answer.step]
+        if answer.kind in ("approve", "reject"):
+            if step.approval is None:
+                return f"step `{answer.step}` needs no approval"
+            if answer.kind == "reject" and state.status != "awaiting-approval":
+                return f"step `{answer.step}` does not wait for an approval"
+            return self._must_be(answer, succession.may_approve(self.company, step.approval, state.passed_on))
+        if answer.kind == "done" and not step.manual:
+            return f"step `{answer.step}` is not done by hand; `override` says that someone did it all the same"
+        decided = answer.kind == "done" or state.status == "awaiting-decision"
+        if not decided and not (answer.kind == "skip" and state.status.startswith("awaiting-")):
+            return f"step `{answer.step}` does not wait for a decision (it is {state.status})"
+        return self._unfit(answer) or self._must_be(answer, succession.may_decide(self.company, step.owner))
+
+    def _unfit(self, answer: Answer) -> str:
+        action = self.bound.action(answer.step)
+        try:
+            if answer.kind == "override" and action and action.gives:
+                action.gives.model_validate(answer.fact)
+            for name, values in answer.changes.items():
+                if name not in self.steps:
+                    return f"the plan has no step `{name}`"
+                if name != answer.step and self.steps[name].status != "ok":
+                    return f"step `{name}` is {self.steps[name].status}, so it cannot be done again"
+                self.bound.with_(name, values)
+        except ValueError as error:
+            return f"what was given does not fit: {error}"
+        return ""
+
+    @staticmethod
+    def _must_be(answer: Answer, allowed: Mapping[str, str]) -> str:
+        return "" if answer.by in allowed else f"{answer.by} may not; {', '.join(sorted(allowed)) or 'nobody'} may"
