@@ -8,7 +8,12 @@ CLOUD_SECONDS: dict[str, float] = {
     "rds.restore": 560.0,  # RDS PITR, small: 8 m 56 s to the event (t3.micro, 20 GB)
     "rds.backing-up": 180.0,  # first backup after a restore, small: 08:06:06 -> 08:10:24
     "rds.multi-az": 500.0,  # modify to Multi-AZ: 6, 7, 14.3 min
+    "rds.multi-az-create": 320.0,  # create Multi-AZ: p50 830 in all, created Single-AZ, then converted
     "rds.modify": 60.0,
+    "rds.reboot": 60.0,  # API -> complete 50-67
+    "rds.failover": 20.0,  # writes back, seen by a client: 17-39 (n=16), 18-20 on m6g.large
+    "rds.stop": 120.0,  # no measurement found
+    "rds.snapshot-copy": 900.0,  # to another region, small, re-encrypted: about 15 min
     "rds.delete": 115.0,  # 111, 112, 116, 285, 634
     "rds.log-upload": 300.0,  # logs go to S3 every 5 min (RDS User Guide, USER_PIT)
     "rds.replication": 570.0,  # with half an upload interval: p50 12 min; AWS: RPO 5-30 min

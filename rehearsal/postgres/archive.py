@@ -51,8 +51,12 @@ class Archive:
         self.wal = folder / "wal"
         self.log = folder / "archive.log"
         self._lock = threading.Lock()
-        for path in (folder, folder / "base", self.wal):
-            programs.make_folder(path)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make the archive's folders where they are not there."""
+        for path in (self.folder, self.folder / "base", self.wal):
+            self._programs.make_folder(path)
 
     def bases(self) -> list[Base]:
         """Whole base backups, oldest first."""
@@ -110,9 +114,11 @@ class Archive:
 
     def log_files(self) -> Iterator[Path]:
         """Everything whole in the log's folder."""
-        for path in sorted(self.wal.iterdir()):
-            if not path.name.endswith(".part"):
-                yield path
+        try:
+            found = sorted(self.wal.iterdir())
+        except FileNotFoundError:  # removed
+            return
+        yield from (path for path in found if not path.name.endswith(".part"))
 
     def remove(self) -> None:
         """Delete the archive."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import signal
 import subprocess
 import threading
@@ -189,6 +190,12 @@ class Cluster:
             if child is not None:
                 child.kill()
                 release_interlock(self.data)
+
+    def remove(self) -> None:
+        """Delete what it stored."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     # --- asking ----------------------------------------------------------------------------------------
 
