@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class Host:
     surroundings: Surroundings
     listener: Listener
     cancelled: Callable[[], bool]
+    closing: Callable[[], bool]
 
     def tell(self, kind: Kind, step: str = "", attempt: int = 0, text: str = "", **data: Any) -> None:
         """Tell whoever watches."""
@@ -84,10 +86,18 @@ def attempt(
         took.of("verify", lambda: action.verify(context, fact))
         outcome["fact"] = fact.model_dump(mode="json") if fact is not None else None
     except Exception as error:
-        outcome |= {"status": "failed", "error": _trouble(host, name, number, error), "again": _worth_another(error)}
+        if host.closing():
+            threading.Event().wait()  # the children of this process were ended, not the step; record nothing
+        outcome |= {
+            "status": "failed",
+            "error": _trouble(host, name, number, error),
+            "again": _worth_another(error),
+        }
     ended = host.clock.now()
     outcome |= {"started_at": iso(started), "ended_at": iso(ended), **took.seconds}
-    host.note(outcome["status"], name, number, **{k: v for k, v in outcome.items() if k not in ("status", "again")})
+    host.note(
+        outcome["status"], name, number, **{k: v for k, v in outcome.items() if k not in ("status", "again")}
+    )
     text = outcome["error"]["what"] if outcome["error"] else says(outcome["fact"])
     host.tell("ok" if outcome["status"] == "ok" else "failed", name, number, text, **outcome)
     return outcome
@@ -152,7 +162,9 @@ class _Stopwatch:
 def _check_fact(action: Action, fact: Fact | None) -> None:
     wanted = type(action).gives
     if (wanted is None) != (fact is None) or (wanted is not None and not isinstance(fact, wanted)):
-        raise TypeError(f"{action.name} promised to give {wanted and wanted.__name__}, and gave {type(fact).__name__}")
+        raise TypeError(
+            f"{action.name} promised to give {wanted and wanted.__name__}, and gave {type(fact).__name__}"
+        )
 
 
 def _worth_another(error: Exception) -> bool:

@@ -91,7 +91,13 @@ class Journal:
 
     @stamina.retry(on=sa.exc.DBAPIError, attempts=None, timeout=600, wait_initial=0.05, wait_max=5.0)
     def write(
-        self, at: datetime, event: str, *, step: str = "", attempt: int = 0, data: Mapping[str, Any] | None = None
+        self,
+        at: datetime,
+        event: str,
+        *,
+        step: str = "",
+        attempt: int = 0,
+        data: Mapping[str, Any] | None = None,
     ) -> bool:
         """Append an event; False when this event of this attempt is there already.
 

@@ -30,7 +30,14 @@ class Lease:
             ) from error
         self._file.truncate(0)
         self._file.write(
-            json.dumps({"version": 1, "pid": os.getpid(), "started": started_at(os.getpid()), "host": socket.gethostname()})
+            json.dumps(
+                {
+                    "version": 1,
+                    "pid": os.getpid(),
+                    "started": started_at(os.getpid()),
+                    "host": socket.gethostname(),
+                }
+            )
         )
         self._file.flush()
 

@@ -14,7 +14,14 @@ from recovery.engine.record import Answer, RunRecord
 from recovery.plans.loading import Bound
 
 Status = Literal[
-    "waiting", "running", "awaiting-approval", "awaiting-decision", "awaiting-person", "ok", "skipped", "stopped"
+    "waiting",
+    "running",
+    "awaiting-approval",
+    "awaiting-decision",
+    "awaiting-person",
+    "ok",
+    "skipped",
+    "stopped",
 ]
 OVER = ("ok", "skipped")
 
@@ -247,7 +254,11 @@ class Machine:
             if state.status == "awaiting-person":
                 state.status = "waiting"
         elif answer.kind == "reject":
-            error = {"what": f"{answer.by} said no: {answer.reason or 'no reason given'}", "means": "", "cure": ""}
+            error = {
+                "what": f"{answer.by} said no: {answer.reason or 'no reason given'}",
+                "means": "",
+                "cure": "",
+            }
             self._queue.append(self._ask(answer.step, "awaiting-decision", {"error": error}))
         elif answer.kind == "override":
             state.status, state.fact = "ok", answer.fact or {}
@@ -288,7 +299,9 @@ class Machine:
                 return f"step `{answer.step}` does not wait for an approval"
             return self._must_be(answer, succession.may_approve(self.company, step.approval, state.passed_on))
         if answer.kind == "done" and not step.manual:
-            return f"step `{answer.step}` is not done by hand; `override` says that someone did it all the same"
+            return (
+                f"step `{answer.step}` is not done by hand; `override` says that someone did it all the same"
+            )
         decided = answer.kind == "done" or state.status == "awaiting-decision"
         if not decided and not (answer.kind == "skip" and state.status.startswith("awaiting-")):
             return f"step `{answer.step}` does not wait for a decision (it is {state.status})"
@@ -311,4 +324,8 @@ class Machine:
 
     @staticmethod
     def _must_be(answer: Answer, allowed: Mapping[str, str]) -> str:
-        return "" if answer.by in allowed else f"{answer.by} may not; {', '.join(sorted(allowed)) or 'nobody'} may"
+        return (
+            ""
+            if answer.by in allowed
+            else f"{answer.by} may not; {', '.join(sorted(allowed)) or 'nobody'} may"
+        )

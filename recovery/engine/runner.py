@@ -16,6 +16,9 @@ from recovery.engine.lease import Lease
 from recovery.engine.record import RunRecord, runs_folder
 from recovery.errors import ExitCode
 
+closing = threading.Event()
+"""This process is about to end: nothing more may be recorded, as if it were dead already."""
+
 
 @dataclass
 class Outcome:
@@ -67,7 +70,9 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
             ended = []
             record.save(folder)
         watch = _Watch(office, record, folder, Journal(engine, record.id))
-        workflow.carry(record.id, workflow.Carrier(watch.host, engine, watch.idle, watch.cancel.set, watch.end))
+        workflow.carry(
+            record.id, workflow.Carrier(watch.host, engine, watch.idle, watch.cancel.set, watch.end)
+        )
         if resumed:
             watch.host.tell("resumed", text=f"ended what was left over: {', '.join(ended)}" if ended else "")
         DBOS(
@@ -114,6 +119,7 @@ class _Watch:
             surroundings=office.surroundings,
             listener=office.listener,
             cancelled=self.cancel.is_set,
+            closing=closing.is_set,
         )
 
     def idle(self, awaiting: list[str]) -> None:

@@ -92,7 +92,9 @@ class _Loop:
 
     def _listen(self) -> None:
         self._messages += 1
-        self._live.append((None, self._operation(f"inbox.{self._messages}", self._next_answer(self._messages))))
+        self._live.append(
+            (None, self._operation(f"inbox.{self._messages}", self._next_answer(self._messages)))
+        )
 
     def _operation(self, name: str, function: Callable[[], Awaitable[Any]]) -> asyncio.Future[Any]:
         async def operation() -> Any:
@@ -143,7 +145,9 @@ class _Loop:
             await asyncio.sleep(command.delay)
         state = machine.steps[command.step]
         facts = self._facts(command.step)
-        work = asyncio.to_thread(attempts.attempt, host, command.step, command.attempt, dict(state.changes), facts)
+        work = asyncio.to_thread(
+            attempts.attempt, host, command.step, command.attempt, dict(state.changes), facts
+        )
         timeout = host.bound.plan.step(command.step).timeout
         try:
             return await asyncio.wait_for(work, timeout + _GRACE)
@@ -164,7 +168,9 @@ class _Loop:
     def _next_answer(self, number: int) -> Callable[[], Awaitable[dict[str, Any]]]:
         async def wait() -> dict[str, Any]:
             while True:
-                answer = await asyncio.to_thread(inbox.get, self._carrier.database, self._host.record.id, number)
+                answer = await asyncio.to_thread(
+                    inbox.get, self._carrier.database, self._host.record.id, number
+                )
                 if answer is not None:
                     return answer.model_dump(mode="json")
                 await asyncio.sleep(0.1)
@@ -174,7 +180,11 @@ class _Loop:
     def _ask(self, command: Ask) -> None:
         data = dict(command.data)
         self._host.note(command.what, command.step, command.number, **data)
-        text = data.get("message") or (data.get("error") or {}).get("what") or f"by {', '.join(data.get('by', []))}"
+        text = (
+            data.get("message")
+            or (data.get("error") or {}).get("what")
+            or f"by {', '.join(data.get('by', []))}"
+        )
         self._host.tell(command.what, command.step, command.number, text, **data)
 
     def _skip(self, step: str, why: str) -> None:
@@ -186,10 +196,14 @@ class _Loop:
         said = answer.model_dump(mode="json", exclude_defaults=True)
         if why:
             self._host.note("refused", answer.step, command.number, answer=said, why=why)
-            self._host.tell("refused", answer.step, text=f"{answer.kind} by {answer.by} does not count: {why}", why=why)
+            self._host.tell(
+                "refused", answer.step, text=f"{answer.kind} by {answer.by} does not count: {why}", why=why
+            )
         else:
             self._host.note("answered", answer.step, command.number, answer=said)
-            self._host.tell("answered", answer.step, text=f"{answer.by}: {answer.kind} {answer.reason}".strip(), **said)
+            self._host.tell(
+                "answered", answer.step, text=f"{answer.by}: {answer.kind} {answer.reason}".strip(), **said
+            )
         return {"accepted": not why}
 
     def _undo(self, step: str) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""Carries out a run in this process and shows it: what `dr run` and `dr resume` share."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from recovery.cli import common, watching
+from recovery.engine import processes, runner
+from recovery.engine.attempts import Surroundings
+from recovery.engine.record import RunRecord, runs_folder
+from recovery.errors import ExitCode
+
+
+def carry(
+    state: Path, record: RunRecord, around: Surroundings, *, resumed: bool, json: bool, wait: bool | None
+) -> ExitCode:
+    """Carry the run out, show it, export its journal; returns the exit code."""
+    stay = wait if wait is not None else sys.stdin.isatty() and sys.stdout.isatty()
+    listener = watching.listener(record.bound(), record.since, json=json)
+    office = runner.Office(state=state, surroundings=around, listener=listener, patient=lambda: stay)
+    if not json:
+        common.show(f"run {record.id}   {record.source} → {record.target}")
+    with _interruptible(state, record):
+        outcome = runner.carry_out(office, record, resumed=resumed)
+    if isinstance(listener, watching.Closing):
+        listener.close()
+    verdict = runner.export_journal(state, record.id)
+    if json:
+        return outcome.exit_code
+    for step in outcome.awaiting:
+        common.show(
+            f"waits for a person: {step}   dr approve {record.id} {step}   or   dr resume {record.id} --help"
+        )
+    chain = "chain verified" if verdict.verified else f"CHAIN BROKEN at entry {verdict.broken_at}"
+    common.show(
+        f"{outcome.outcome or 'waiting'}   journal {verdict.entries} entries, {chain}   dr report {record.id}"
+    )
+    return outcome.exit_code
+
+
+@contextmanager
+def _interruptible(state: Path, record: RunRecord) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end this process and its children as a crash would: nothing half-done is recorded."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        runner.closing.set()
+        processes.end_leftovers(runs_folder(state) / record.id, record.id, patience=2.0)
+        sys.stderr.write(f"\ninterrupted; what is done is kept: dr resume {record.id}\n")
+        sys.stderr.flush()
+        os._exit(128 + number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

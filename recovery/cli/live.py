@@ -1,0 +1,121 @@
+"""The terminal's view of a run: every step with its owner, time, estimate and progress, and the RTO clock."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live as RichLive
+from rich.table import Table
+from rich.text import Text
+
+from recovery.engine.events import Event
+from recovery.plans import graph
+from recovery.plans.loading import Bound
+from recovery.units import clock_face, human
+
+_STYLES = {
+    "ok": "green",
+    "failed": "red",
+    "started": "cyan",
+    "skipped": "dim",
+    "waits": "dim",
+    "asks": "yellow",
+}
+_SIGNS = {"ok": "✓", "failed": "✗", "started": "▶", "skipped": "-", "waits": "·", "asks": "?"}
+
+
+@dataclass
+class _Row:
+    status: str = "waits"
+    began: datetime | None = None
+    seconds: float | None = None
+    text: str = ""
+    share: float | None = None
+
+
+class Live:
+    """A listener that keeps a table up to date. `close` leaves the last state on the screen."""
+
+    def __init__(self, bound: Bound, since: datetime, console: Console | None = None) -> None:
+        self._bound = bound
+        self._after = graph.reduced(bound.after)
+        self._since = since
+        self._rows = {step.id: _Row() for step in bound.plan.steps}
+        self._lock = threading.Lock()
+        self._head = bound.plan.scenario
+        self._over: datetime | None = None
+        self._live = RichLive(self, console=console, refresh_per_second=8, transient=False)
+        self._live.start()
+
+    def __call__(self, event: Event) -> None:
+        """Take in an event."""
+        with self._lock:
+            if event.kind in ("recovered", "finished") and self._over is None:
+                self._over = event.at
+            if event.step not in self._rows:
+                return
+            row = self._rows[event.step]
+            if event.kind == "started":
+                self._rows[event.step] = _Row("started", event.at)
+            elif event.kind in ("ok", "failed", "skipped"):
+                row.status, row.text, row.share = event.kind, event.text, None
+                row.seconds = (event.at - row.began).total_seconds() if row.began else None
+            elif event.kind.startswith("awaiting-"):
+                row.status, row.text = "asks", f"{event.kind.replace('-', ' ')}: {event.text}"
+                error = event.data.get("error") or {}
+                if error.get("cure"):
+                    row.text += f"\n  means: {error.get('means', '')}\n  now:   {error['cure']}"
+            elif event.kind == "answered":
+                row.text = event.text
+                if event.data.get("kind") in ("done", "override"):
+                    row.status = "ok"
+            else:
+                row.text, row.share = event.text, event.share
+
+    def close(self) -> None:
+        """Draw the last state and give the terminal back."""
+        self._live.stop()
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        """Draw it; called by rich, eight times a second."""
+        now = datetime.now(UTC)
+        with self._lock:
+            yield self._title(now)
+            table = Table.grid(padding=(0, 2, 0, 0))
+            for name, row in self._rows.items():
+                table.add_row(*self._cells(name, row, now))
+            yield table
+
+    def _title(self, now: datetime) -> Text:
+        promise = self._bound.plan.promise
+        passed = ((self._over or now) - self._since).total_seconds()
+        promised = f"promised {human(promise.rto)} / loss {human(promise.rpo)}"
+        return Text.assemble(
+            "\n  ", (self._head, "bold"), f"      {promised}      RTO clock ", (clock_face(passed), "bold")
+        )
+
+    def _cells(self, name: str, row: _Row, now: datetime) -> list[Any]:
+        step = self._bound.plan.step(name)
+        style = _STYLES[row.status]
+        seconds = row.seconds
+        if row.status == "started" and row.began:
+            seconds = (now - row.began).total_seconds()
+        text = row.text
+        if row.status == "waits" and not text:
+            text = f"after {', '.join(self._after[name])}" if self._after[name] else ""
+        if row.share is not None:
+            full = round(row.share * 10)
+            text = f"{'█' * full}{'░' * (10 - full)}  {text}"
+        owner = step.owner if step.critical else f"{step.owner} (non-critical)"
+        estimate = f"est {human(step.estimate)}" if step.estimate and row.status == "started" else ""
+        return [
+            Text(f"  {_SIGNS[row.status]} {name}", style=style),
+            Text(owner, style="dim"),
+            Text(human(seconds) if seconds is not None else "", justify="right"),
+            Text(text, style=style if row.status in ("failed", "asks") else ""),
+            Text(estimate, style="dim"),
+        ]

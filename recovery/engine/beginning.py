@@ -1,0 +1,160 @@
+"""From a plan's name to a run's record: inputs, sites, what is lost, whose account; all checked, nothing touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from recovery import continuity
+from recovery.actions.base import Context, Need
+from recovery.clock import Clock, SystemClock, run_id
+from recovery.continuity import Continuity
+from recovery.engine import surroundings
+from recovery.engine.attempts import Moment, Surroundings
+from recovery.engine.record import Account, Answer, RunRecord
+from recovery.errors import InputError
+from recovery.plans import checks, loading
+from recovery.plans.loading import Bound
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for."""
+
+    plan: str
+    """Name of a file in `plans/`, or a path."""
+    by: str = ""
+    target: str = ""
+    """Stack or region of the site that takes over, instead of the plan's."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    """Regions that are gone besides those the plan names."""
+    since: datetime | None = None
+    confirmed: str = ""
+    answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A checked order, not yet on record."""
+
+    project: Path
+    company: Continuity
+    bound: Bound
+    record: RunRecord
+
+    def irreversible(self) -> list[str]:
+        """Steps that cannot be undone, and why."""
+        found = []
+        for step in self.bound.plan.steps:
+            action = self.bound.action(step.id)
+            if action and action.irreversible and step.when:
+                found.append(f"{step.id}: {action.irreversible}")
+        return found
+
+
+def plan_file(project: Path, name: str) -> Path:
+    """`plans/<name>.yaml`, or the path itself; InputError when there is neither, with the plans there are."""
+    for path in (project / "plans" / f"{name}.yaml", Path(name)):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in (project / "plans").glob("*.yaml")))
+    raise InputError(
+        f"there is no plan `{name}`", cure=f"the plans are: {known or 'none yet (plans/*.yaml)'}"
+    )
+
+
+def draft(
+    project: Path, order: Order, accounts: tuple[Account, ...] | None = None, clock: Clock | None = None
+) -> Draft:
+    """Check the order; InputError with file and line of what is wrong. Reads files only, unless `accounts` is None:
+    then the provider is asked who we are."""
+    clock = clock or SystemClock()
+    company = continuity.load(project / continuity.FILE)
+    path = plan_file(project, order.plan)
+    inputs = dict(order.inputs)
+    if order.target:
+        inputs["target"] = site_named(company, order.target)
+    bound = loading.load(path, inputs)
+    source, target = (_site(bound, company, name) for name in ("source", "target"))
+    lost = {_region(bound, company, name) for name in bound.plan.loses} | set(order.lost)
+    if accounts is None:
+        accounts = surroundings.accounts(surroundings.site(project, target))
+    now = clock.now()
+    record = RunRecord(
+        id=run_id(bound.plan.scenario, clock),
+        scenario=bound.plan.scenario,
+        plan=bound.plan.frozen(),
+        inputs=dict(bound.inputs),
+        places=dict(bound.places),
+        digest=bound.digest,
+        source=source,
+        target=target,
+        lost=tuple(sorted(lost)),
+        accounts=accounts,
+        continuity=company.model_dump(mode="json", by_alias=True),
+        since=order.since or now,
+        recorded=now,
+        by=order.by,
+        confirmed=order.confirmed,
+        answers=order.answers,
+    )
+    return Draft(project, company, bound, record)
+
+
+def needs(draft: Draft, around: Surroundings) -> dict[str, tuple[Need, ...]]:
+    """What each step depends on."""
+    return {step: action.needs(context) for step, (action, context) in rehearsed(draft, around).items()}
+
+
+def refuse_lost(draft: Draft, around: Surroundings) -> dict[str, tuple[Need, ...]]:
+    """What each step depends on; InputError when a critical one depends on what is lost."""
+    found = needs(draft, around)
+    checks.refuse_lost(draft.bound, found, frozenset(draft.record.lost))
+    return found
+
+
+def rehearsed(draft: Draft, around: Surroundings) -> dict[str, tuple[Any, Context]]:
+    """Each step's action with a context to ask it in; facts are not known yet."""
+    found: dict[str, tuple[Any, Context]] = {}
+    for step in draft.bound.plan.steps:
+        action = draft.bound.action(step.id)
+        if action is None:
+            continue
+        moment = Moment(
+            run=draft.record.id,
+            step=step.id,
+            attempt=0,
+            with_=draft.bound.with_(step.id),
+            facts={},
+            deadline=draft.record.recorded + timedelta(seconds=step.timeout),
+            cancelled=lambda: False,
+            progress=lambda _text, _share: None,
+        )
+        found[step.id] = (action(), around.context(draft.record, moment))
+    return found
+
+
+def site_named(company: Continuity, name: str) -> str:
+    """The stack that is called so or stands in that region; InputError when there is none."""
+    for stack, site in company.sites.items():
+        if name in (stack, site.region):
+            return stack
+    known = ", ".join(f"{stack} ({site.region})" for stack, site in company.sites.items())
+    raise InputError(f"there is no site `{name}`", cure=f"the sites are: {known}")
+
+
+def _site(bound: Bound, company: Continuity, name: str) -> str:
+    value = bound.inputs.get(name) or company.stack("primary" if name == "source" else "standby")
+    return site_named(company, str(value))
+
+
+def _region(bound: Bound, company: Continuity, name: str) -> str:
+    """`loses:` names an input that is a site, a site, or a region."""
+    value = str(
+        bound.inputs.get(name) or (_site(bound, company, name) if name in ("source", "target") else name)
+    )
+    return company.sites[value].region if value in company.sites else value
