@@ -115,6 +115,7 @@ class World:
         self._addresses: dict[str, str] = {}
         self._on_loss: list[Callable[[str], None]] = []
         self._on_return: list[Callable[[str], None]] = []
+        self._on_end: list[Callable[[], None]] = []
         self.feed = settings.home / "feed"
         self.feed.mkdir(parents=True, exist_ok=True)
         self._waits = (settings.home / "waits.jsonl").open("a", buffering=1)
@@ -198,6 +199,10 @@ class World:
         """Call `do(region)` when a lost region comes back."""
         self._on_return.append(do)
 
+    def on_end(self, do: Callable[[], None]) -> None:
+        """Call `do()` when the world ends, before its children are killed."""
+        self._on_end.append(do)
+
     def lose(self, region: str) -> None:
         """The region is gone: its processes end and its APIs time out."""
         self.regions[region].lost.set()
@@ -235,6 +240,8 @@ class World:
 
     def end(self) -> None:
         """The world ends: so do its children."""
+        for do in self._on_end:
+            do()
         self.spawner.end()
 
 
