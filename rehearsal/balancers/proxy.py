@@ -1,0 +1,152 @@
+"""One listener at work: takes requests, asks the rules, answers, redirects or forwards. An ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from rehearsal.balancers.model import Fixed, Forward, Listener, Redirect, Target
+from rehearsal.balancers.rules import Request, choose, location
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
+)
+_LARGEST_BODY = 16 * 1024 * 1024
+
+
+class Front:
+    """A listener's application. Its `listener` is replaced when the control plane changes it."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        *,
+        region_lost: Callable[[], bool],
+        pick: Callable[[str], Target | None],
+        client: httpx.AsyncClient,
+        real_port: Callable[[int], int],
+    ) -> None:
+        self.listener = listener
+        self._region_lost = region_lost
+        self._pick = pick
+        self._client = client
+        self._real_port = real_port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; never, while the region is lost."""
+        await self._hang_while_lost()
+        request = _request(scope)
+        action = choose(self.listener, request)
+        match action:
+            case Fixed():
+                answer = action.status, _content_type(action.content_type), action.body.encode()
+            case Redirect():
+                answer = self._redirect(action, request)
+            case Forward():
+                answer = await self._forward(action, scope, request, receive)
+        await self._hang_while_lost()
+        await _reply(send, *answer)
+
+    async def _hang_while_lost(self) -> None:
+        while self._region_lost():
+            await asyncio.sleep(3600)
+
+    def _redirect(self, action: Redirect, request: Request) -> tuple[int, Headers, bytes]:
+        if action.port.isdigit():
+            action = action.model_copy(update={"port": str(self._real_port(int(action.port)))})
+        return action.status, [(b"location", location(action, request).encode())], b""
+
+    async def _forward(
+        self, action: Forward, scope: Scope, request: Request, receive: Receive
+    ) -> tuple[int, Headers, bytes]:
+        target = self._pick(_weighted(action))
+        if target is None:
+            return 503, _content_type("text/plain"), b"503 Service Temporarily Unavailable"
+        try:
+            answer = await self._client.request(
+                request.method,
+                f"http://{target.address}:{target.port}{_raw_path(scope)}",
+                headers=_forwarded(scope, request),
+                content=await _body(receive),
+            )
+        except httpx.TimeoutException:
+            return 504, _content_type("text/plain"), b"504 Gateway Time-out"
+        except httpx.HTTPError:
+            return 502, _content_type("text/plain"), b"502 Bad Gateway"
+        headers = [
+            (name.lower(), value)
+            for name, value in answer.headers.raw
+            if name.lower() not in _HOP_BY_HOP | {b"content-length", b"content-encoding"}
+        ]
+        return answer.status_code, headers, answer.content
+
+
+def _request(scope: Scope) -> Request:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    host, _, port = headers.get("host", "").partition(":")
+    secure = scope["scheme"] == "https"
+    return Request(
+        method=scope["method"],
+        scheme=scope["scheme"],
+        host=host,
+        port=int(port) if port.isdigit() else 443 if secure else 80,
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+    )
+
+
+def _raw_path(scope: Scope) -> str:
+    query = scope["query_string"].decode("latin-1")
+    return scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+
+
+def _forwarded(scope: Scope, request: Request) -> Headers:
+    headers: Headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name not in _HOP_BY_HOP | {b"content-length", b"accept-encoding"}
+    ]
+    client = (scope.get("client") or ("",))[0]
+    known = request.headers.get("x-forwarded-for")
+    headers = [row for row in headers if not row[0].startswith(b"x-forwarded-")]
+    return [
+        *headers,
+        (b"x-forwarded-for", f"{known}, {client}".encode() if known else client.encode()),
+        (b"x-forwarded-proto", request.scheme.encode()),
+        (b"x-forwarded-port", str(request.port).encode()),
+    ]
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body") or len(body) > _LARGEST_BODY:
+            return body
+
+
+def _weighted(action: Forward) -> str:
+    groups, weights = zip(*action.groups, strict=True)
+    chosen: str = random.choices(groups, weights if any(weights) else None)[0]
+    return chosen
+
+
+def _content_type(name: str) -> Headers:
+    return [(b"content-type", name.encode())]
+
+
+async def _reply(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
