@@ -63,13 +63,22 @@ def read(token: str) -> dict[str, Any]:
     file = Path(next(iter(package.submodule_search_locations))) / folder / f"{_snake(leaf)}.py"
     classes = {node.name: node for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef)}
     # A nested type may have taken the name; the SDK generator then says InitArgs.
-    inputs = _getters(classes.get(f"{name}InitArgs") or classes[f"{name}Args"])
-    required = [prop for prop, hint in inputs.items() if not hint.startswith("Optional[")]
+    args = classes.get(f"{name}InitArgs") or classes[f"{name}Args"]
+    inputs = _getters(args)
+    required = [prop for prop in inputs if _snake(prop) in _required(args)]
     return {
         "inputs": {prop: _kind(hint) for prop, hint in inputs.items()},
         "required": required,
         "outputs": {prop: _kind(hint) for prop, hint in _getters(classes[name]).items()},
     }
+
+
+def _required(node: ast.ClassDef) -> set[str]:
+    """Arguments of the constructor that have no default."""
+    made = next(item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
+    keyword_only = zip(made.args.kwonlyargs, made.args.kw_defaults, strict=True)
+    plain = made.args.args[: len(made.args.args) - len(made.args.defaults)]
+    return {a.arg for a in plain} | {a.arg for a, default in keyword_only if default is None}
 
 
 def _snake(name: str) -> str:

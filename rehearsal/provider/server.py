@@ -50,6 +50,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     # --- the provider itself ---------------------------------------------------------------------------
 
+    def Handshake(self, request: Any, context: Any) -> Any:
+        """Not answered: Configure says what we can do."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "no handshake")
+
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: D102
         return plugin_pb2.PluginInfo(version=schema.version())
 
