@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 SCHEMA_VERSION: Literal[1] = 1
+HEALTH_PATH = "/lifeboat/health"
+"""What Route 53 asks a site's load balancer; edge and sites must mean the same path."""
+VERIFY_HEADER = "x-lifeboat-verify"
 
 
 class Part(BaseModel):

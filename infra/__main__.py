@@ -1,0 +1,28 @@
+"""The Pulumi program: settings -> the stack's role -> its contract. What a role needs is imported only for it."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra.outputs import EdgeContract, SiteContract
+from infra.publish import last_contract, publish
+from infra.settings import EdgeSettings, load, whole_configuration
+
+
+def main() -> None:
+    """Declare the stack that the configuration asks for."""
+    stack = pulumi.get_stack()
+    settings = load(whole_configuration(), stack=stack, project=pulumi.get_project())
+    if isinstance(settings, EdgeSettings):
+        from infra.edge.platform import Edge
+
+        publish(EdgeContract, stack, Edge(settings).contract())
+        return
+    from infra.aws.platform import Site
+
+    edge = last_contract(settings.edge_stack, EdgeContract)
+    standby = last_contract(settings.standby_stack, SiteContract) if settings.standby_stack else None
+    publish(SiteContract, stack, Site(settings, edge, standby).contract())
+
+
+main()
