@@ -1,4 +1,4 @@
-"""The Pulumi program: settings -> the stack's role -> its contract. What a role needs is imported only for it."""
+"""The Pulumi program: settings -> role -> contract. What a role needs is imported only for it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ Criticality = Literal["critical", "non-critical"]
 
 @dataclass(frozen=True)
 class Labels:
-    """Who a resource belongs to. The policy pack refuses taggable resources without `class`, `owner`, `stack`."""
+    """Who a resource belongs to. Policies refuse taggable resources without `class`, `owner`, `stack`."""
 
     company: str
     owner: str
@@ -65,7 +65,7 @@ def policy(*statements: dict[str, Any]) -> pulumi.Output[str]:
 
 
 def allow(actions: list[str], resources: Any, **more: Any) -> dict[str, Any]:
-    """A statement that allows; `more` takes Principal, Condition, Sid. Trust policies have no resources (None)."""
+    """A statement that allows; `more`: Principal, Condition, Sid. Trust policies have no resources (None)."""
     on = {} if resources is None else {"Resource": resources}
     return {"Effect": "Allow", "Action": actions, **on, **more}
 

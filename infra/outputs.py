@@ -97,7 +97,7 @@ class WebTier(Part):
     health_path: str
     """Answered by the load balancer itself; never touches web servers or database."""
     verify_header: str
-    """Requests with this header (value: `verify_token_secret`'s) reach the web tier behind the holding page."""
+    """Requests with this header (value: the verify token) reach the web tier behind the holding page."""
     holding_page: bool
     capacity_full: int
     """Servers that `footprint: full` stands for."""

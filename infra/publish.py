@@ -20,7 +20,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def contract_file(stack: str) -> Path:
-    """Where a stack's last contract lies: `$LIFEBOAT_STATE/contracts`, by default `.lifeboat` in the project."""
+    """Where a stack's last contract lies: `$LIFEBOAT_STATE/contracts`, by default in `.lifeboat`."""
     state = os.environ.get("LIFEBOAT_STATE")
     return (Path(state) if state else PROJECT / ".lifeboat") / "contracts" / f"{stack}.json"
 

@@ -204,6 +204,13 @@ def _window(key: str, text: str, *, weekly: bool) -> Window:
         raise _CrossKeyError(key, str(error)) from None
 
 
+_KINDS: dict[str, type[SiteSettings] | type[EdgeSettings]] = {
+    "primary": SiteSettings,
+    "standby": SiteSettings,
+    "edge": EdgeSettings,
+}
+
+
 def whole_configuration() -> dict[str, str]:
     """All of the stack's configuration: unknown keys are seen only by looking at all of them.
 
@@ -220,8 +227,8 @@ def load(config: Mapping[str, str], *, stack: str, project: str) -> SiteSettings
     texts = {
         key.removeprefix(f"{NAMESPACE}:"): v for key, v in config.items() if key.startswith(f"{NAMESPACE}:")
     }
-    role = texts.get("role")
-    kind = {"primary": SiteSettings, "standby": SiteSettings, "edge": EdgeSettings}.get(role or "")
+    role = texts.get("role", "")
+    kind = _KINDS.get(role)
     if kind is None:
         raise _refused(stack, "role", f"is {role!r}: must be primary, standby or edge")
     region = config.get("aws:region", "")

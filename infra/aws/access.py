@@ -1,4 +1,4 @@
-"""Who may recover: a role with exactly the permissions of the actions, and a break-glass user, off by default.
+"""Who may recover: a role with exactly the permissions of the actions; a break-glass user, off by default.
 
 The list of permissions is written by `dr permissions --write`; this only reads it. The role exists beforehand
 because making roles needs IAM's control plane in us-east-1, on which nothing on the way back may lean.
@@ -79,8 +79,8 @@ class Access(Component):
     def _break_glass(self) -> None:
         """A user for the day on which single sign-on is lost too: it can only become the recovery role.
 
-        Its password and hardware MFA key are set by hand and kept in two safes (docs/access.md); no access key
-        is ever made. Without MFA the role refuses it.
+        Its password and hardware MFA key are set by hand and kept in two safes (docs/access.md); no access
+        key is ever made. Without MFA the role refuses it.
         """
         user = iam.User(
             "break-glass",

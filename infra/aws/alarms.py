@@ -1,7 +1,8 @@
 """Alarms to one SNS topic: what would make a recovery fail, or lose more than promised, before it is needed.
 
-How old the newest restorable moment is, AWS does not publish as a metric; `dr status --publish` (from a schedule)
-does, into the namespace `Lifeboat`. Silence there counts as breaching: an unwatched backup is not a healthy one.
+How old the newest restorable moment is, AWS does not publish as a metric; `dr status --publish` (from a
+schedule) does, into the namespace `Lifeboat`. Silence there counts as breaching: an unwatched backup is not a
+healthy one.
 """
 
 from __future__ import annotations

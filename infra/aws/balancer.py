@@ -22,7 +22,8 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 LOGS_KEPT_DAYS = 90
 HOLDING_LIMIT = 1024
 """ELB's limit on a fixed response's body, in bytes."""
-HOLDING_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="30">
+HOLDING_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta http-equiv="refresh" content="30">
 <meta name="viewport" content="width=device-width"><title>{company}: back soon</title>
 <body style="font:18px/1.5 system-ui;max-width:32em;margin:20vh auto;padding:0 1em">
 <h1>We will be back soon</h1><p>{company} is not available at the moment. What you saved is safe; we are

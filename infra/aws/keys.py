@@ -20,7 +20,7 @@ DELETION_WINDOW_DAYS = 30
 
 @dataclass(frozen=True)
 class KeysArgs:
-    """Inputs of `Keys`. `database_primary_arn`: the standby's key to replicate; None makes the primary here."""
+    """Inputs of `Keys`. `database_primary_arn`: the standby's key to replicate; None: the primary is here."""
 
     account: pulumi.Input[str]
     company: str

@@ -1,7 +1,7 @@
 """Runners: one-shot machines inside the site that do what nobody outside can: speak SQL, move databases.
 
-Nothing comes in, no agent; a runner boots from Lifeboat's own bundle in the site's store, reads its job from an
-object, writes the result beside it, and ends.
+Nothing comes in, no agent; a runner boots from Lifeboat's own bundle in the site's store, reads its job from
+an object, writes the result beside it, and ends.
 """
 
 from __future__ import annotations

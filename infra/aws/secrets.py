@@ -1,4 +1,4 @@
-"""The site's own secrets: database master and application role, and the token that opens the service for checks.
+"""The site's own secrets: database master and application role, and the token that opens it for checks.
 
 Each site has secrets of its own, never replicas of the other's: a replica cannot be written to, and recovery
 writes the new endpoint. Values are drawn once, at the first `up`, by Secrets Manager itself; afterwards the

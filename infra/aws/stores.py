@@ -51,7 +51,8 @@ def private_bucket(
 ) -> tuple[s3.Bucket, s3.BucketVersioning]:
     """A bucket with versions, encryption (SSE-S3 without a key) and no public access of any kind.
 
-    `options`: `force_destroy`, and `protect` for the bucket itself. The second value is what replication waits for.
+    `options`: `force_destroy`, and `protect` for the bucket itself. The second value is what replication
+    waits for.
     """
     protect = options.pop("protect", False)
     bucket = s3.Bucket(label, tags=tags, opts=parent.child(protect=protect), **options)
@@ -94,7 +95,7 @@ def encrypted_transport(arn: pulumi.Input[str]) -> dict[str, Any]:
 
 
 def lifecycle(parent: Component, label: str, bucket: s3.Bucket, expire: Mapping[str, int]) -> None:
-    """Old versions go after a month, unfinished uploads after a week, `expire` (prefix -> days) in its time."""
+    """Old versions go after a month, unfinished uploads after a week, `expire` is prefix -> days."""
     tidy = {
         "id": "tidy",
         "status": "Enabled",

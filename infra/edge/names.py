@@ -14,7 +14,7 @@ DELEGATION_TTL = 3600
 
 @dataclass(frozen=True)
 class NamesArgs:
-    """Inputs of `Names`; origins are the sites' own names, `failover_name` what the service name points to."""
+    """Inputs of `Names`; origins are the sites' names, `failover_name` what the service name points to."""
 
     zone: str
     origin_zone: str

@@ -94,7 +94,7 @@ class Stack:
 
 
 def configuration(stack: str, changes: dict[str, Any] | None = None) -> dict[str, str]:
-    """The committed configuration of a stack as the engine hands it over, with `changes` (None removes a key)."""
+    """The committed configuration of a stack as the engine hands it over; None in `changes` removes."""
     config = YAML(typ="safe").load(PROJECT / f"Pulumi.{stack}.yaml")["config"]
     config |= {f"lifeboat:{key}" if ":" not in key else key: v for key, v in (changes or {}).items()}
     given = {key: v for key, v in config.items() if v is not None}
