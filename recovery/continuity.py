@@ -1,4 +1,4 @@
-"""`continuity.yaml`: the company in one file. Who owns the plan, who decides, who does what, what is promised.
+"""`continuity.yaml`: the company in one file. Who owns the plan, decides, does what; what is promised.
 
 The project's root is the folder of the nearest `continuity.yaml`; run state lives in `.lifeboat/` beside it,
 or where LIFEBOAT_STATE says.
@@ -40,7 +40,7 @@ class Team(Document):
 
 
 class Criterion(Document):
-    """When the plan is activated (D4): out for longer than `after`, or what `when` says, judged by a person."""
+    """When the plan is activated (D4): out for longer than `after`, or what `when` says, as a person judges."""
 
     when: str
     after: Duration | None = None

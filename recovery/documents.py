@@ -37,7 +37,7 @@ class Source:
     """As ruamel.yaml loaded it, with its line marks."""
 
     def at(self, *where: str | int) -> str:
-        """`file:line:column` of the value at that path of keys, or of the nearest thing around it that exists."""
+        """`file:line:column` of the value at that path of keys, or of the nearest thing around it."""
         line, column = self.mark(where)
         return f"{self.shown}:{line}:{column}"
 
@@ -61,7 +61,7 @@ class Source:
                     node = node[key]
                 elif isinstance(node, list):
                     position = marks.item(part)  # type: ignore[union-attr]
-                    node = node[part]
+                    node = node[int(part)]
                 else:
                     break
             except (KeyError, IndexError, AttributeError, TypeError):

@@ -32,7 +32,7 @@ def find(name: str) -> type[Action]:
         ):
             return member
     raise InputError(
-        f"recovery/actions/{module_name}.py holds no complete action", cure="define one Action subclass there"
+        f"recovery/actions/{module_name}.py holds no action", cure="define one Action subclass there"
     )
 
 

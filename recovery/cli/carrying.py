@@ -28,8 +28,7 @@ def carry(
         common.show(f"run {record.id}   {record.source} → {record.target}")
     with _interruptible(state, record):
         outcome = runner.carry_out(office, record, resumed=resumed)
-    if isinstance(listener, watching.Closing):
-        listener.close()
+    watching.close(listener)
     verdict = runner.export_journal(state, record.id)
     if json:
         return outcome.exit_code

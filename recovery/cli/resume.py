@@ -19,7 +19,7 @@ app = common.make_app()
 
 
 @app.command()
-def resume(  # noqa: PLR0913 - each is an option of the command
+def resume(  # noqa: PLR0913, PLR0917 - each is an option of the command
     run: Annotated[str, typer.Argument(help="The run (default: the latest).")] = "latest",
     retry: Annotated[
         list[str] | None, typer.Option(help="Try this failed step again (default: all of them).")

@@ -20,7 +20,7 @@ app = common.make_app()
 
 
 @app.command()
-def run(  # noqa: PLR0913 - each is an option of the command
+def run(  # noqa: PLR0913, PLR0917 - each is an option of the command
     plan: Annotated[str, typer.Argument(help="A plan in plans/, or a file.")],
     target: Annotated[str, typer.Option(help="Site that takes over: its stack or region.")] = "",
     set_: Annotated[

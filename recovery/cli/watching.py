@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from datetime import datetime
-from typing import Protocol, runtime_checkable
 
 from recovery.cli.common import show_json
 from recovery.engine.events import Event, Listener
@@ -25,13 +24,11 @@ SIGNS = {
 }
 
 
-@runtime_checkable
-class Closing(Protocol):
-    """A view that has to be closed."""
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        ...
+def close(listener: Listener) -> None:
+    """Leave the terminal as it was."""
+    done = getattr(listener, "close", None)
+    if done:
+        done()
 
 
 def as_json(event: Event) -> None:
@@ -40,7 +37,7 @@ def as_json(event: Event) -> None:
 
 
 class Plain:
-    """One line an event, with a time stamp and the RTO clock. Progress is shown at most every five seconds."""
+    """One line an event, with a time stamp and the RTO clock; progress at most every five seconds."""
 
     def __init__(self, since: datetime, every: float = 5.0) -> None:
         self._since = since

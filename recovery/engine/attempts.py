@@ -56,11 +56,28 @@ class Host:
     cancelled: Callable[[], bool]
     closing: Callable[[], bool]
 
-    def tell(self, kind: Kind, step: str = "", attempt: int = 0, text: str = "", **data: Any) -> None:
+    def tell(
+        self,
+        kind: Kind,
+        step: str = "",
+        attempt: int = 0,
+        text: str = "",
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
         """Tell whoever watches."""
-        self.listener(Event(self.clock.now(), self.record.id, kind, step, attempt, text, data=data))
+        self.show(Event(self.clock.now(), self.record.id, kind, step, attempt, text, data=data or {}))
 
-    def note(self, event: str, step: str = "", attempt: int = 0, **data: Any) -> None:
+    def show(self, event: Event) -> None:
+        """Pass an event on. A view that fails never fails the run; the traceback goes into the run's folder."""
+        try:
+            self.listener(event)
+        except Exception:
+            with (self.folder / "view.traceback.txt").open("a") as file:
+                file.write(traceback.format_exc())
+
+    def note(
+        self, event: str, step: str = "", attempt: int = 0, data: Mapping[str, Any] | None = None
+    ) -> None:
         """Write into the journal."""
         self.journal.write(self.clock.now(), event, step=step, attempt=attempt, data=data)
 
@@ -75,8 +92,8 @@ def attempt(
     """
     step = host.bound.plan.step(name)
     started = host.clock.now()
-    host.note("started", name, number, **({"changes": dict(changes)} if changes else {}))
-    host.tell("started", name, number, estimate_s=step.estimate)
+    host.note("started", name, number, {"changes": dict(changes)} if changes else {})
+    host.tell("started", name, number, data={"estimate_s": step.estimate})
     took = _Stopwatch(host.clock)
     outcome: dict[str, Any] = {"status": "ok", "fact": None, "error": None, "again": False}
     try:
@@ -95,11 +112,10 @@ def attempt(
         }
     ended = host.clock.now()
     outcome |= {"started_at": iso(started), "ended_at": iso(ended), **took.seconds}
-    host.note(
-        outcome["status"], name, number, **{k: v for k, v in outcome.items() if k not in ("status", "again")}
-    )
+    kept = {k: v for k, v in outcome.items() if k not in ("status", "again")}
+    host.note(outcome["status"], name, number, kept)
     text = outcome["error"]["what"] if outcome["error"] else says(outcome["fact"])
-    host.tell("ok" if outcome["status"] == "ok" else "failed", name, number, text, **outcome)
+    host.tell("ok" if outcome["status"] == "ok" else "failed", name, number, text, outcome)
     return outcome
 
 
@@ -114,7 +130,7 @@ def prepare(
 
     def progress(text: str, share: float | None) -> None:
         event = Event(host.clock.now(), host.record.id, "progress", step.id, number, text, share)
-        host.listener(event)
+        host.show(event)
 
     moment = Moment(
         run=host.record.id,
@@ -138,7 +154,7 @@ def undo(host: Host, name: str, fact: Mapping[str, Any] | None, facts: Mapping[s
         action.undo(context, gives.model_validate(fact) if gives else None)
     except Exception as error:
         trouble = _trouble(host, name, 0, error)
-        host.note("kept", name, error=trouble)
+        host.note("kept", name, data={"error": trouble})
         host.tell("undone", name, text=f"stays as it is: {trouble['what']}")
         return {"undone": False}
     host.note("undone", name)

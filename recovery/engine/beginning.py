@@ -1,4 +1,4 @@
-"""From a plan's name to a run's record: inputs, sites, what is lost, whose account; all checked, nothing touched."""
+"""From a plan's name to a run's record: inputs, sites, what is lost, whose account. Touches nothing."""
 
 from __future__ import annotations
 
@@ -70,8 +70,10 @@ def plan_file(project: Path, name: str) -> Path:
 def draft(
     project: Path, order: Order, accounts: tuple[Account, ...] | None = None, clock: Clock | None = None
 ) -> Draft:
-    """Check the order; InputError with file and line of what is wrong. Reads files only, unless `accounts` is None:
-    then the provider is asked who we are."""
+    """Check the order; InputError with file and line of what is wrong.
+
+    Reads files only, unless `accounts` is None: then the provider is asked who we are.
+    """
     clock = clock or SystemClock()
     company = continuity.load(project / continuity.FILE)
     path = plan_file(project, order.plan)

@@ -1,4 +1,4 @@
-"""The engine's database: SQLite in the state folder, with what DBOS needs to run on it; or any other by its URL."""
+"""The engine's database: SQLite in the state folder, with what DBOS needs to run on it; or another by URL."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Journal:
             return True
 
     def _take_head(self, connection: sa.Connection) -> tuple[int, str]:
-        """The chain's last number and hash. Touching the row first makes other writers wait, on any database."""
+        """The chain's last number and hash. Touching the row first makes other writers wait, anywhere."""
         mine = _HEAD.c.run == self._run
         if not connection.execute(sa.update(_HEAD).where(mine).values(seq=_HEAD.c.seq)).rowcount:
             connection.execute(sa.insert(_HEAD).values(run=self._run, seq=0, hash=GENESIS))

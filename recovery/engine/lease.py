@@ -13,7 +13,7 @@ from recovery.errors import Refusal
 
 
 class Lease:
-    """Holds `lease` in the run's folder. A stopped process keeps it, so nobody works beside it unknowingly."""
+    """Holds `lease` in the run's folder. A stopped process keeps it: nobody works beside it unknowingly."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lease"

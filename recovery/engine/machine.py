@@ -282,7 +282,7 @@ class Machine:
 
     # --- who may say what ----------------------------------------------------------------------------------
 
-    def refusal(self, answer: Answer) -> str:
+    def refusal(self, answer: Answer) -> str:  # noqa: PLR0911 - one return a reason
         """Why an answer does not count; empty when it does."""
         accounts = {account.provider: account for account in self._record.accounts}
         if answer.account and accounts.get(answer.account.provider, answer.account) != answer.account:

@@ -1,4 +1,4 @@
-"""Children of a run that outlived it: found by the mark they carry or by recorded id and start time, and ended."""
+"""Children of a run that outlived it: found by the mark they carry, or by recorded id and start time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MARK = "LIFEBOAT_RUN"
 
 
 def started_at(pid: int) -> str | None:
-    """When the process started, in the kernel's ticks; None when there is none. Source: proc(5), stat field 22."""
+    """When the process started, in the kernel's ticks; None when there is none (proc(5), stat field 22)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -30,7 +30,7 @@ def record(folder: Path, pid: int, what: str) -> None:
 
 
 def end_leftovers(folder: Path, run: str, patience: float = 5.0) -> list[str]:
-    """End every process that an earlier process of this run left behind; says which. Never ends ourselves."""
+    """End every process that an earlier one of this run left behind; says which. Never ends ourselves."""
     ended = []
     for pid, what in {**dict(_recorded(folder)), **dict(_marked(run))}.items():
         if pid in _ourselves():
@@ -74,7 +74,7 @@ def _ourselves() -> set[int]:
 
 
 def _end(pid: int, patience: float) -> bool:
-    """Ask politely, then not; the start time guards against a process id that was given to another meanwhile."""
+    """Ask politely, then not; the start time guards against an id that was given to another meanwhile."""
     born = started_at(pid)
     for sign, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 2.0)):
         try:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from recovery.clock import Clock, SystemClock
 from recovery.engine import database, inbox, processes
@@ -53,7 +54,7 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
 
     May be killed at any moment and called again with `resumed`.
     """
-    from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
+    from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowHandle
 
     from recovery.engine import workflow
 
@@ -91,7 +92,7 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
             if DBOS.get_workflow_status(record.id) is None:
                 with SetWorkflowID(record.id):
                     DBOS.start_workflow(workflow.run_plan, record.model_dump(mode="json"))
-            handle = DBOS.retrieve_workflow(record.id)
+            handle: WorkflowHandle[dict[str, Any]] = DBOS.retrieve_workflow(record.id)
             return watch.wait(lambda: handle.get_status().status, lambda: str(handle.get_result()["outcome"]))
         finally:
             watch.cancel.set()

@@ -30,7 +30,7 @@ class StepRecord:
 
     @property
     def seconds(self) -> float:
-        """Time spent in perform and verify of the attempt that counts."""
+        """Time spent in perform and verify, over all attempts."""
         return self.perform_s + self.verify_s
 
 
@@ -77,8 +77,9 @@ def _take(values: dict[str, Any], entry: Entry) -> None:
     elif entry.event in ("ok", "failed"):
         values["status"] = entry.event
         values["ended_at"] = entry.data.get("ended_at", entry.at)
-        for key in ("perform_s", "verify_s", "error", "fact"):
-            values[key] = entry.data.get(key) or (0.0 if key.endswith("_s") else None)
+        values |= {key: entry.data.get(key) for key in ("error", "fact")}
+        for key in ("perform_s", "verify_s"):
+            values[key] = values.get(key, 0.0) + (entry.data.get(key) or 0.0)
     elif entry.event == "skipped":
         values["status"] = "skipped"
     elif entry.event == "awaiting-decision":

@@ -79,12 +79,12 @@ class _Loop:
                 if self._machine.outcome is not None:
                     return
                 self._carrier.on_idle(self._machine.awaiting)
-            tasks = [task for _, task in self._live]
+            tasks: list[Awaitable[Any]] = [task for _, task in self._live]
             done, _ = await DBOS.asyncio_wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             over = [pair for pair in self._live if pair[1] in done]
             self._live = [pair for pair in self._live if pair[1] not in done]
-            for command, task in over:
-                self._absorb(command, task.result())
+            for finished, task in over:
+                self._absorb(finished, task.result())
 
     def stop(self) -> None:
         for _, task in self._live:
@@ -102,7 +102,7 @@ class _Loop:
 
         return asyncio.ensure_future(DBOS.reserve_step().run_async({"name": name}, operation))
 
-    def _start(self, command: Command) -> asyncio.Future[Any]:
+    def _start(self, command: Command) -> asyncio.Future[Any]:  # noqa: PLR0911 - one return a command
         match command:
             case Try(step, attempt):
                 return self._operation(f"{step}.{attempt}", lambda: self._attempt(command))
@@ -157,8 +157,10 @@ class _Loop:
                 "means": "its thread is left alone; what it still does is found again by the next attempt",
                 "cure": "look at what it waits for, then retry",
             }
-            await self._in_thread(lambda: host.note("failed", command.step, command.attempt, error=error))
-            host.tell("failed", command.step, command.attempt, error["what"], error=error)
+            await self._in_thread(
+                lambda: host.note("failed", command.step, command.attempt, {"error": error})
+            )
+            host.tell("failed", command.step, command.attempt, error["what"], {"error": error})
             return {"status": "failed", "fact": None, "error": error, "again": False}
 
     def _facts(self, step: str) -> dict[str, Any]:
@@ -179,30 +181,33 @@ class _Loop:
 
     def _ask(self, command: Ask) -> None:
         data = dict(command.data)
-        self._host.note(command.what, command.step, command.number, **data)
+        self._host.note(command.what, command.step, command.number, data)
         text = (
             data.get("message")
             or (data.get("error") or {}).get("what")
             or f"by {', '.join(data.get('by', []))}"
         )
-        self._host.tell(command.what, command.step, command.number, text, **data)
+        self._host.tell(command.what, command.step, command.number, text, data)
 
     def _skip(self, step: str, why: str) -> None:
-        self._host.note("skipped", step, why=why)
+        self._host.note("skipped", step, data={"why": why})
         self._host.tell("skipped", step, text=why)
 
     def _hear(self, command: Hear) -> dict[str, Any]:
         answer, why = command.answer, command.refusal
         said = answer.model_dump(mode="json", exclude_defaults=True)
         if why:
-            self._host.note("refused", answer.step, command.number, answer=said, why=why)
+            self._host.note("refused", answer.step, command.number, {"answer": said, "why": why})
             self._host.tell(
-                "refused", answer.step, text=f"{answer.kind} by {answer.by} does not count: {why}", why=why
+                "refused",
+                answer.step,
+                text=f"{answer.kind} by {answer.by} does not count: {why}",
+                data={"why": why},
             )
         else:
-            self._host.note("answered", answer.step, command.number, answer=said)
+            self._host.note("answered", answer.step, command.number, {"answer": said})
             self._host.tell(
-                "answered", answer.step, text=f"{answer.by}: {answer.kind} {answer.reason}".strip(), **said
+                "answered", answer.step, text=f"{answer.by}: {answer.kind} {answer.reason}".strip(), data=said
             )
         return {"accepted": not why}
 
@@ -214,5 +219,5 @@ class _Loop:
         if event == "recorded":
             accounts = [account.model_dump() for account in record.accounts]
             data = {"plan": record.digest, "by": record.by, "lost": list(record.lost), "accounts": accounts}
-        self._host.note(event, **data)
-        self._host.tell(event, text=str(data.get("outcome", "")), **data)
+        self._host.note(event, data=data)
+        self._host.tell(event, text=str(data.get("outcome", "")), data=data)

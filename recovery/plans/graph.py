@@ -26,7 +26,7 @@ class Slot:
 
 
 def order(after: Edges) -> tuple[str, ...]:
-    """Steps so that each comes after all it waits for, otherwise as written. Cycle when there is no such order."""
+    """Steps so that each comes after all it waits for, otherwise as written. Cycle when there is none."""
     done: list[str] = []
     state: dict[str, int] = {}
     trail: list[str] = []

@@ -1,4 +1,4 @@
-"""Reads a plan, puts sub-plans and inputs in their places, refuses what cannot be carried out, with the line."""
+"""Reads a plan, puts sub-plans and inputs in their places, refuses what cannot be carried out,"""
 
 from __future__ import annotations
 

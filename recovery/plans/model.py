@@ -43,7 +43,7 @@ class Input(Document):
 
 
 class Retry(Document):
-    """How often a failing step is tried before a person is asked. Waits grow by `backoff`, up to a minute."""
+    """How often a step is tried before a person is asked. Waits grow by `backoff`, up to a minute."""
 
     times: int = Field(default=3, ge=1, le=20)
     wait: Duration = 2.0
