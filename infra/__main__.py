@@ -18,11 +18,12 @@ def main() -> None:
 
         publish(EdgeContract, stack, Edge(settings).contract())
         return
+    from infra.aws.contract import fields
     from infra.aws.platform import Site
 
     edge = last_contract(settings.edge_stack, EdgeContract)
     standby = last_contract(settings.standby_stack, SiteContract) if settings.standby_stack else None
-    publish(SiteContract, stack, Site(settings, edge, standby).contract())
+    publish(SiteContract, stack, fields(Site(settings, edge, standby)))
 
 
 main()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 import pulumi_aws as aws
 
@@ -11,20 +9,20 @@ from infra.aws.access import Access, AccessArgs
 from infra.aws.alarms import Alarms, AlarmsArgs
 from infra.aws.balancer import Balancer, BalancerArgs
 from infra.aws.certificate import Certificate, CertificateArgs
-from infra.aws.database import LOGICAL_NAME, Database, DatabaseArgs
+from infra.aws.database import Database, DatabaseArgs
 from infra.aws.keys import BackupKey, Keys, KeysArgs
 from infra.aws.network import Network, NetworkArgs
 from infra.aws.runner import Runner, RunnerArgs
 from infra.aws.secrets import APP_USER, MASTER_USER, Secrets, SecretsArgs
-from infra.aws.stores import ARTEFACTS, JOBS_PREFIX, STATE, Stores, StoresArgs
+from infra.aws.stores import ARTEFACTS, STATE, Stores, StoresArgs
 from infra.aws.web_tier import Capacity, WebTier, WebTierArgs
 from infra.component import Labels
-from infra.outputs import HEALTH_PATH, VERIFY_HEADER, EdgeContract, SiteContract
+from infra.outputs import EdgeContract, SiteContract
 from infra.settings import SiteSettings
 
 
 class Site:
-    """The site that the settings ask for; `contract()` says what came of it."""
+    """The site that the settings ask for; `infra.aws.contract.fields` says what came of it."""
 
     def __init__(self, settings: SiteSettings, edge: EdgeContract, standby: SiteContract | None) -> None:
         self.settings = settings
@@ -194,95 +192,3 @@ class Site:
             ),
             self.labels,
         )
-
-    def contract(self) -> dict[str, Any]:
-        """Fields of `SiteContract`, outputs among them."""
-        s = self.settings
-        return {
-            "project": s.project,
-            "stack": s.stack,
-            "provider": "aws",
-            "account": self.account,
-            "region": s.region,
-            "role": s.role,
-            "footprint": s.footprint,
-            "network": self._network_fields(),
-            "database": self._database_fields(),
-            "web": self._web_fields(),
-            "runner": {
-                "launch_template_id": self.runner.template.id,
-                "subnet_ids": self.network.app_subnet_ids,
-                "jobs_bucket": self.stores.buckets[STATE].id,
-                "jobs_prefix": JOBS_PREFIX,
-                "bundle_version": s.bundle_version,
-            },
-            "stores": [
-                {
-                    "name": bucket.name,
-                    "bucket": bucket.id,
-                    "replicated_to": bucket.replicated_to,
-                    "criticality": bucket.criticality,
-                }
-                for bucket in self.stores.buckets.values()
-            ],
-            "keys": {"database": self.keys.database_arn, "data": self.keys.data_arn},
-            "secrets": {
-                "database_master": self.secrets.master_name,
-                "database_app": self.secrets.app_name,
-                "verify_token": self.secrets.token_name,
-            },
-            "alarms_topic_arn": self.alarms.topic_arn,
-            "recovery_role_arn": self.access.role_arn,
-            "classes": {
-                "database": self.database.criticality,
-                "web": self.web.criticality,
-                **{bucket.name: bucket.criticality for bucket in self.stores.buckets.values()},
-            },
-        }
-
-    def _network_fields(self) -> dict[str, Any]:
-        network = self.network
-        return {
-            "vpc_id": network.vpc_id,
-            "zones": list(self.settings.zones),
-            "public_subnet_ids": network.public_subnet_ids,
-            "app_subnet_ids": network.app_subnet_ids,
-            "data_subnet_ids": network.data_subnet_ids,
-            "balancer_security_group_id": network.balancer_group_id,
-            "web_security_group_id": network.web_group_id,
-            "database_security_group_id": network.database_group_id,
-            "runner_security_group_id": network.runner_group_id,
-        }
-
-    def _database_fields(self) -> dict[str, Any]:
-        instance = self.database.instance
-        known = (
-            {"resource_id": instance.resource_id, "arn": instance.arn, "address": instance.address}
-            if instance
-            else {}
-        )
-        return {
-            "present": instance is not None,
-            "identifier": self.settings.database_identifier,
-            "logical_name": LOGICAL_NAME,
-            "parent_urn": self.database.urn,
-            "settings": self.database.settings(),
-            **known,
-        }
-
-    def _web_fields(self) -> dict[str, Any]:
-        return {
-            "autoscaling_group": self.web.group.name,
-            "launch_template_id": self.web.template.id,
-            "load_balancer_arn": self.balancer.balancer.arn,
-            "load_balancer_dns_name": self.balancer.balancer.dns_name,
-            "https_listener_arn": self.balancer.https.arn,
-            "target_group_arn": self.balancer.targets.arn,
-            "origin_name": self.origin_name,
-            "health_path": HEALTH_PATH,
-            "verify_header": VERIFY_HEADER,
-            "holding_page": self.settings.holding_page,
-            "capacity_full": self.settings.capacity_full,
-            "artefact_version": self.settings.artefact_version,
-            "background_jobs": self.settings.jobs,
-        }
