@@ -39,6 +39,10 @@ class Fact(BaseModel):
             if any(word in name.lower() for word in ("password", "token", "credential", "private_key")):
                 raise TypeError(f"{cls.__name__}.{name}: facts are journaled and never carry secrets")
 
+    def says(self) -> str:
+        """One line for people: what was found or made. Shown beside the step, and kept in the journal."""
+        return ""
+
 
 class With(BaseModel):
     """The typed `with:` of a step; its JSON Schema drives completion in plans."""

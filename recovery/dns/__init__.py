@@ -1,1 +1,1 @@
-"""TODO-docstring."""
+"""The service's name: watching it change (`convergence`)."""

@@ -1,6 +1,6 @@
 """The runner's program: read the job, do it, write the result, end. Started by the bundle's `start`.
 
-The machine's own metadata say where the job is (tag `lifeboat-job`: `s3://bucket/folder`) and which region this
+The machine's metadata say where the job is (tag `lifeboat-job`: `s3://bucket/folder`) and which region this
 is; LIFEBOAT_JOB and AWS_REGION say it instead where there is no metadata service.
 """
 

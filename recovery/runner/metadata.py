@@ -8,7 +8,7 @@ _DEFAULT = "http://169.254.169.254"
 
 
 class Metadata:
-    """Reads one path at a time; AWS_EC2_METADATA_SERVICE_ENDPOINT says where the service is, as for every SDK."""
+    """Reads one path at a time; AWS_EC2_METADATA_SERVICE_ENDPOINT says where, as for every SDK."""
 
     def __init__(self) -> None:
         self._base = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", _DEFAULT).rstrip("/")

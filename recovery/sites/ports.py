@@ -265,6 +265,10 @@ class Site(Protocol):
     @property
     def fence(self) -> Fence: ...  # noqa: D102
 
+    def announce(self, title: str, body: str) -> None:
+        """Publish to the site's alarm topic."""
+        ...
+
     def identity(self) -> Identity:
         """Account and endpoint that calls go to; asks the provider."""
         ...

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
 GLOBAL = "us-east-1"
@@ -92,6 +93,12 @@ class Clients:
     def kms(self) -> KMSClient:
         """KMS."""
         client: KMSClient = self._client("kms")
+        return client
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """SNS."""
+        client: SNSClient = self._client("sns")
         return client
 
     @cached_property

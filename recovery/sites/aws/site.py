@@ -62,6 +62,15 @@ class AwsSite:
         """Quarantine."""
         return AwsFence(self._clients, self._contract)
 
+    def announce(self, title: str, body: str) -> None:
+        """SNS Publish; a subject has at most 100 characters there."""
+        try:
+            self._clients.sns.publish(
+                TopicArn=self._contract.alarms_topic_arn, Subject=title[:100], Message=body
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise explain(error, self._contract.region) from error
+
     def identity(self) -> Identity:
         """STS GetCallerIdentity in the site's region."""
         try:

@@ -1,0 +1,85 @@
+"""What several actions share."""
+
+from __future__ import annotations
+
+import re
+
+from recovery.actions.base import Context, With
+from recovery.errors import ActionFailed, InputError
+from recovery.runner.jobs import Job, Result, Target
+from recovery.sites.ports import Runner
+
+RUNNER_PERMISSIONS = (
+    "ec2:CreateTags",
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:RunInstances",
+    "iam:PassRole",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:PutObject",
+)
+"""What starting a runner and reading its answer needs."""
+
+
+def options[W: With](ctx: Context, kind: type[W]) -> W:
+    """The step's `with:` as its own type; InputError when the engine was given another one."""
+    if isinstance(ctx.with_, kind):
+        return ctx.with_
+    raise InputError(f"step {ctx.step}: `with` is {type(ctx.with_).__name__}, not {kind.__name__}")
+
+
+def tags(ctx: Context) -> dict[str, str]:
+    """Tags of everything that the step makes."""
+    return {"lifeboat-run": ctx.run, "lifeboat-step": ctx.step}
+
+
+def restored_identifier(base: str, run: str) -> str:
+    """Name of the instance that a run restores: the database's own name and the run's date (RDS: at most 63
+    characters, letters, digits and single dashes)."""
+    stamp = re.search(r"\d{8}-.*$", run)
+    tail = re.sub(r"[^a-z0-9]+", "-", (stamp.group(0) if stamp else run).lower()).strip("-")
+    root = re.sub(r"-\d{8}-\d{4,6}.*$", "", base)
+    return f"{root[: 62 - len(tail)].rstrip('-')}-{tail}"
+
+
+def database_target(ctx: Context, host: str, port: int) -> Target:
+    """Where a runner finds the restored database, and the names of its secrets."""
+    return Target(
+        host=host,
+        port=port,
+        database=ctx.target.database.settings.name,
+        master_secret=ctx.target.secrets.database_master,
+        app_secret=ctx.target.secrets.database_app,
+    )
+
+
+def start_job(ctx: Context, runner: Runner, name: str, job: Job) -> str:
+    """Start a runner for the step, once; a job that failed in an earlier attempt is started anew."""
+    key = f"{ctx.key}/{name}"
+    before = runner.result(key) if ctx.attempt > 1 else None
+    if before is not None and not before.ok:
+        runner.retry(key)
+    runner.start(key, job, tags(ctx))
+    return key
+
+
+def finish_job(ctx: Context, runner: Runner, key: str, what: str) -> Result:
+    """Wait for the runner's result; ActionFailed when the job failed."""
+
+    def probe() -> Result | None:
+        result = runner.result(key)
+        if result is None:
+            said = runner.progress(key)
+            if said:
+                ctx.progress(said, None)
+        return result
+
+    result = ctx.poll(f"the runner says that {what}", probe)
+    if not result.ok:
+        raise ActionFailed(
+            f"the runner for {key} failed: {result.what}",
+            means=f"it is not proven that {what}; jobs are safe to repeat",
+            cure="repair what it names, then dr resume",
+        )
+    return result

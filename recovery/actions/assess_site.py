@@ -1,0 +1,119 @@
+"""Is the site really gone, and can the other one take over?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+from recovery.actions._common import options
+from recovery.actions.base import Action, Context, Fact, Need, Preview, With
+from recovery.actions.facts import SiteLost
+from recovery.errors import ActionFailed, LifeboatError, Refusal
+from recovery.sites.ports import Finding, Health
+
+
+class AssessWith(With):
+    """How much evidence it takes."""
+
+    paths: int = 2
+    """Independent paths that must fail before the site counts as lost."""
+
+
+class AssessSite(Action):
+    """Asks both sites by paths that do not depend on each other; unknown is never healthy, nor lost."""
+
+    name = "assess-site"
+    summary = "find out by independent paths whether the site is lost and the other can take over"
+    With: ClassVar[type[With]] = AssessWith
+    gives = SiteLost
+    permissions = (
+        "ec2:DescribeAvailabilityZones",
+        "rds:DescribeDBInstances",
+        "route53:GetHealthCheckStatus",
+        "s3:ListBucket",
+    )
+
+    def needs(self, ctx: Context) -> tuple[Need, ...]:
+        """Only the site that takes over."""
+        return (Need("s3", ctx.target.region, "data"),)
+
+    def preview(self, ctx: Context) -> Preview:
+        """Changes nothing."""
+        return Preview(expected_seconds=5)
+
+    def perform(self, ctx: Context) -> SiteLost:
+        """Probe everything side by side."""
+        wanted = options(ctx, AssessWith).paths
+        ctx.progress(f"asking {ctx.source.region} and {ctx.target.region}", None)
+        with ThreadPoolExecutor(4) as pool:
+            source = pool.submit(ctx.sites.of(ctx.source).probe)
+            target = pool.submit(ctx.sites.of(ctx.target).probe)
+            front = pool.submit(_front_door, ctx)
+            check = pool.submit(ctx.sites.check_status, ctx.edge, "primary-endpoint")
+            findings = [_plane(source.result(), ctx.source.region), front.result(), check.result()]
+            ready = target.result()
+        bad = [f for f in ready if f.health is not Health.HEALTHY]
+        if bad:
+            raise Refusal(
+                f"{ctx.target.region} is not fit to take over: {_tell(bad)}",
+                means="recovery there would fail half-way; or it is this machine's network or credentials",
+                cure="check the network and credentials from here; choose another target site if there is one",
+            )
+        against = [f for f in findings if f.health is Health.UNHEALTHY]
+        if len(against) < wanted:
+            raise ActionFailed(
+                f"{ctx.source.region} is not proven lost: {_tell(findings)}",
+                means=f"{wanted} independent paths must fail, {len(against)} did; failing over a healthy site "
+                "loses writes for nothing",
+                cure="dr resume asks again; dr resume … --override assess if you know that it is lost",
+            )
+        ctx.progress(
+            f"{ctx.source.region} unreachable by {len(against)} independent paths, {ctx.target.region} healthy",
+            1,
+        )
+        evidence = tuple(f"{f.path}: {f.health}, {f.detail}" for f in (*findings, *ready))
+        return SiteLost(
+            site=ctx.source.stack, region=ctx.source.region, evidence=evidence, assessed_at=ctx.clock.now()
+        )
+
+    def verify(self, ctx: Context, fact: Fact | None) -> None:
+        """Performing is looking; there is nothing else to look at."""
+
+    def by_hand(self, ctx: Context) -> str:
+        """Commands."""
+        return "\n".join(
+            (
+                f"aws rds describe-db-instances --region {ctx.source.region}      # expected: no answer",
+                f"curl -m 5 https://{ctx.source.web.origin_name}{ctx.source.web.health_path}   # expected: no answer",
+                "aws route53 get-health-check-status --health-check-id "
+                f"{ctx.edge.health_checks.get('primary-endpoint', 'ID')}",
+                f"aws rds describe-db-instances --region {ctx.target.region}      # expected: an answer",
+            )
+        )
+
+
+def _plane(findings: Sequence[Finding], region: str) -> Finding:
+    """The region's control planes, as one path: they fail together."""
+    path = f"control planes of {region}"
+    if any(f.health is Health.HEALTHY for f in findings):
+        return Finding(path, Health.HEALTHY, _tell(findings))
+    if any(f.health is Health.UNHEALTHY for f in findings):
+        return Finding(path, Health.UNHEALTHY, _tell(findings))
+    return Finding(path, Health.UNKNOWN, _tell(findings))
+
+
+def _front_door(ctx: Context) -> Finding:
+    """The load balancer's health path, from here, as customers reach it."""
+    host, web = ctx.edge.service_name, ctx.source.web
+    path = f"https://{web.origin_name}{web.health_path}"
+    try:
+        reply = ctx.sites.endpoints.https("GET", host, web.health_path, connect_to=web.origin_name, timeout=2)
+    except LifeboatError as error:
+        return Finding(path, Health.UNHEALTHY, error.what.rsplit(": ", 1)[-1])
+    health = Health.UNHEALTHY if reply.status >= 500 else Health.HEALTHY
+    return Finding(path, health, f"answers {reply.status}")
+
+
+def _tell(findings: Sequence[Finding]) -> str:
+    return "; ".join(f"{f.path} {f.health} ({f.detail})" for f in findings)

@@ -1,0 +1,118 @@
+"""Servers with the artefact, healthy behind the holding page."""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+from recovery.actions._common import options
+from recovery.actions.base import Action, Change, Context, Fact, Need, Preview, With
+from recovery.actions.facts import WebUp
+from recovery.errors import ActionFailed
+
+
+class DeployWith(With):
+    """What runs, on how many servers."""
+
+    servers: int | None = None
+    """As many as the stack's full footprint when not given."""
+
+
+class DeployArtefact(Action):
+    """Scales the web tier; its servers boot the version that the stack's launch template names."""
+
+    name = "deploy-artefact"
+    summary = "start the web servers and wait until the load balancer finds them healthy"
+    With: ClassVar[type[With]] = DeployWith
+    gives = WebUp
+    permissions = (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "autoscaling:DescribeScalingActivities",
+        "autoscaling:SetDesiredCapacity",
+        "elasticloadbalancing:DescribeTargetHealth",
+        "s3:GetObject",
+    )
+
+    def needs(self, ctx: Context) -> tuple[Need, ...]:
+        """Machines and load balancer in the target's region."""
+        region = ctx.target.region
+        return (
+            Need("autoscaling", region),
+            Need("ec2", region),
+            Need("elb", region),
+            Need("s3", region, "data"),
+        )
+
+    def preview(self, ctx: Context) -> Preview:
+        """Is the artefact there?"""
+        group = ctx.sites.of(ctx.target).web.group()
+        wanted = self._servers(ctx)
+        refusal = self._missing(ctx)
+        change = Change("+", f"{wanted - group.desired} web servers with {ctx.source.web.artefact_version}")
+        return Preview(
+            changes=(change,) if wanted > group.desired else (),
+            expected_seconds=180,
+            refusals=(refusal,) if refusal else (),
+        )
+
+    def perform(self, ctx: Context) -> WebUp:
+        """Scale and wait."""
+        missing = self._missing(ctx)
+        if missing:
+            raise ActionFailed(
+                missing,
+                means="servers could not boot it",
+                cure="dr artefact put NAME VERSION FILE, or name a version that is there",
+            )
+        wanted, web = self._servers(ctx), ctx.sites.of(ctx.target).web
+        began = ctx.clock.now()
+        web.scale(wanted)
+
+        def probe() -> int | None:
+            targets = web.targets()
+            ctx.progress(f"{targets.healthy}/{wanted} healthy", min(1.0, targets.healthy / wanted))
+            if targets.healthy >= wanted:
+                return targets.healthy
+            trouble = web.failures(began)
+            if trouble:
+                ctx.progress(f"{targets.healthy}/{wanted} healthy; AWS: {trouble[0]}", None)
+            return None
+
+        servers = ctx.poll(f"{wanted} web servers are healthy", probe)
+        return WebUp(servers=servers, version=ctx.source.web.artefact_version)
+
+    def verify(self, ctx: Context, fact: Fact | None) -> None:
+        """Ask the load balancer again."""
+        targets = ctx.sites.of(ctx.target).web.targets()
+        if targets.healthy < self._servers(ctx):
+            raise ActionFailed(
+                f"only {targets.healthy} of {targets.total} web servers are healthy: {'; '.join(targets.reasons)}",
+                means="the web tier does not hold",
+                cure="see a server's console: aws ec2 get-console-output; then dr resume",
+            )
+
+    def undo(self, ctx: Context, fact: Fact | None) -> None:
+        """Servers go when the stack goes back to pilot light; until then there are none."""
+        ctx.sites.of(ctx.target).web.stop()
+
+    def by_hand(self, ctx: Context) -> str:
+        """Commands."""
+        web, region = ctx.target.web, ctx.target.region
+        return (
+            f"aws autoscaling set-desired-capacity --region {region} --auto-scaling-group-name "
+            f"{web.autoscaling_group} --desired-capacity {self._servers(ctx)}\n"
+            f"aws elbv2 describe-target-health --region {region} --target-group-arn {web.target_group_arn}"
+        )
+
+    def _servers(self, ctx: Context) -> int:
+        return options(ctx, DeployWith).servers or ctx.target.web.capacity_full
+
+    def _missing(self, ctx: Context) -> str | None:
+        version = ctx.source.web.artefact_version
+        body = ctx.sites.of(ctx.target).stores.read("artefacts", f"web/{version}/manifest.json")
+        if body is None:
+            return f"artefact web {version} is not in {ctx.target.store('artefacts').bucket}"
+        if json.loads(body).get("version") != version:
+            return f"the manifest of artefact web {version} in {ctx.target.region} names another version"
+        return None

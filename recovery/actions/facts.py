@@ -1,0 +1,151 @@
+"""What steps find out or make, and later steps take. Journaled, hence free of secrets; moments are in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from recovery.actions.base import Fact
+
+
+class SiteLost(Fact):
+    """A site is gone, by independent evidence, and the other one can take over."""
+
+    site: str
+    region: str
+    evidence: tuple[str, ...]
+    assessed_at: datetime
+
+
+class SiteFenced(Fact):
+    """The latch is engaged: the lost site takes no customers, even when it returns."""
+
+    latch: str
+    engaged_at: datetime
+    was_engaged: bool
+
+
+class RecoveryPoint(Fact):
+    """The moment to restore to, and from which backups."""
+
+    backups: str
+    database: str
+    source_region: str
+    restore_to: datetime
+    loss_seconds: float
+    """Seconds of writes that would be lost: from the recovery point to the assessment."""
+    storage_gb: int
+    engine_version: str
+
+
+class DatabaseRestored(Fact):
+    """A restored instance that answers SQL."""
+
+    identifier: str
+    resource_id: str
+    arn: str
+    host: str
+    port: int
+    restored_to: datetime
+
+
+class AccessIssued(Fact):
+    """Master and application roles have the standby's own passwords; secrets name the new endpoint."""
+
+    identifier: str
+    host: str
+    port: int
+    roles: tuple[str, ...]
+
+
+class StackUp(Fact):
+    """A stack was brought up with changed configuration."""
+
+    stack: str
+    created: int
+    updated: int
+    replaced: int
+    deleted: int
+    patch: str
+    """File with the configuration's changes, to commit."""
+    backend: str
+    """Where the stack's state is kept now."""
+
+
+class WebUp(Fact):
+    """Web servers answer behind the holding page."""
+
+    servers: int
+    version: str
+
+
+class Checked(Fact):
+    """One check of the service."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class ServiceVerified(Fact):
+    """The company's own checks hold at the site that takes over."""
+
+    checks: tuple[Checked, ...]
+    watermark: str | None
+    """Moment of the last row that counts, as the database says it."""
+
+
+class NameSeen(Fact):
+    """When one name server or resolver first answered with the new site, in seconds after the cutover began."""
+
+    server: str
+    kind: str
+    seconds: float
+
+
+class NameSwitched(Fact):
+    """The service name leads to the site that took over."""
+
+    site: str
+    began_at: datetime
+    seen: tuple[NameSeen, ...]
+    page: str
+    """What the load balancer did before (JSON), to put it back."""
+
+
+class DatabaseAdopted(Fact):
+    """The restored instance belongs to its stack; a preview replaces nothing."""
+
+    stack: str
+    identifier: str
+    urn: str
+    patch: str
+
+
+class Reprotected(Fact):
+    """The new primary is protected as the old one was."""
+
+    identifier: str
+    multi_az: bool
+    backup_retention_days: int
+    patch: str
+
+
+class JobsReleased(Fact):
+    """Background jobs and outbound mail run again, at the new site only."""
+
+    stack: str
+    patch: str
+
+
+class SiteQuarantined(Fact):
+    """The site that returned serves nothing and writes nothing."""
+
+    site: str
+    done: tuple[str, ...]
+
+
+class Notified(Fact):
+    """Who was told, by what kind of channel."""
+
+    channels: tuple[str, ...]
+    failed: tuple[str, ...]

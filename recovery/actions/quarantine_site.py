@@ -1,0 +1,71 @@
+"""When the lost region returns: it serves nothing, writes nothing, runs no jobs."""
+
+from __future__ import annotations
+
+from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
+from recovery.actions.facts import SiteQuarantined
+from recovery.errors import ActionFailed
+
+
+class QuarantineSite(Action):
+    """Servers to zero, holding page, database closed to web servers. The latch keeps customers away meanwhile."""
+
+    name = "quarantine-site"
+    summary = "keep the site that returned from serving and writing"
+    gives = SiteQuarantined
+    permissions = (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "autoscaling:UpdateAutoScalingGroup",
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:DescribeSecurityGroups",
+        "ec2:RevokeSecurityGroupIngress",
+        "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:ModifyListener",
+    )
+
+    def needs(self, ctx: Context) -> tuple[Need, ...]:
+        """The returned site's own control planes."""
+        region = ctx.source.region
+        return tuple(Need(service, region) for service in ("ec2", "autoscaling", "elb"))
+
+    def preview(self, ctx: Context) -> Preview:
+        """What it would stop."""
+        if ctx.sites.of(ctx.source).fence.is_quarantined():
+            return Preview()
+        change = Change("~", f"{ctx.source.stack}: no servers, holding page, database closed")
+        return Preview(changes=(change,), expected_seconds=60)
+
+    def perform(self, ctx: Context) -> SiteQuarantined:
+        """Quarantine and wait until nothing runs."""
+        fence = ctx.sites.of(ctx.source).fence
+        done = tuple(fence.quarantine())
+        ctx.progress("; ".join(done) or "quarantined already", None)
+        ctx.poll(f"nothing serves in {ctx.source.region}", lambda: fence.is_quarantined() or None)
+        return SiteQuarantined(site=ctx.source.stack, done=done)
+
+    def verify(self, ctx: Context, fact: Fact | None) -> None:
+        """Asked of the site."""
+        if not ctx.sites.of(ctx.source).fence.is_quarantined():
+            raise ActionFailed(
+                f"{ctx.source.stack} is not quarantined",
+                means="it may serve customers or write to its old database",
+                cure=self.by_hand(ctx),
+            )
+
+    def undo(self, ctx: Context, fact: Fact | None) -> None:
+        """Open the database again; servers and page come with the stack's next `up`."""
+        ctx.sites.of(ctx.source).fence.release()
+
+    def by_hand(self, ctx: Context) -> str:
+        """Commands."""
+        site, region = ctx.source, ctx.source.region
+        return "\n".join(
+            (
+                f"aws autoscaling update-auto-scaling-group --region {region} --auto-scaling-group-name "
+                f"{site.web.autoscaling_group} --min-size 0 --max-size 0 --desired-capacity 0",
+                f"aws ec2 revoke-security-group-ingress --region {region} --group-id "
+                f"{site.network.database_security_group_id} --protocol tcp --port "
+                f"{site.database.settings.port} --source-group {site.network.web_security_group_id}",
+            )
+        )

@@ -1,0 +1,73 @@
+"""`dr state`: keep what recovery works from when a region is gone, and show what is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from recovery import continuity, state
+from recovery.cli import common
+from recovery.clock import SystemClock, iso
+
+app = common.make_app()
+
+
+@app.command()
+def keep(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(help="Stacks (default: all of continuity.yaml).")
+    ] = None,
+    lost: Annotated[list[str] | None, typer.Option(help="A region not to write to.")] = None,
+    json: common.Json = False,
+) -> None:
+    """Put contract and encrypted export of each stack into both regions' stores and the state folder."""
+    from recovery.sites import connect
+    from recovery.stacks import Place, Stack
+
+    root, folder = common.project()
+    company = continuity.load(root / continuity.FILE)
+    known = [company.edge, *company.sites]
+    sites = connect("lifeboat/state/keep")
+    stores = state.reachable_stores(sites, state.local_sites(folder, known), frozenset(lost or ()))
+    bad = 0
+    for stack in stacks or known:
+        place = Place(root, folder, folder / "work", "state", "keep")
+        files = {
+            "contract.json": state.contract_bytes(folder, stack),
+            "export.json": state.export_bytes(Stack(stack, place).export()),
+        }
+        copies = state.keep(stack, files, SystemClock().now(), folder, stores)
+        bad += sum(1 for copy in copies if copy.trouble)
+        for copy in copies:
+            if json:
+                common.show_json({"stack": stack, "where": copy.where, "trouble": copy.trouble})
+            else:
+                common.show(f"{stack:<10} {'✗ ' + copy.trouble if copy.trouble else '✓'} {copy.where}")
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def show(json: common.Json = False) -> None:
+    """What is kept of each stack, where, and how old it is."""
+    from recovery.sites import connect
+
+    root, folder = common.project()
+    company = continuity.load(root / continuity.FILE)
+    known = [company.edge, *company.sites]
+    stores = state.reachable_stores(
+        connect("lifeboat/state/show"), state.local_sites(folder, known), frozenset()
+    )
+    for stack in known:
+        rows: dict[str, state.Kept | None] = {str(folder): state.kept_locally(folder, stack)}
+        for where, store in stores.items():
+            try:
+                rows[where] = state.kept_in(store, stack)
+            except Exception as error:
+                common.show(f"{stack:<10} unknown  {where}: {error}".splitlines()[0])
+        for where, kept in rows.items():
+            at = iso(kept.at) if kept else "nothing"
+            if json:
+                common.show_json({"stack": stack, "where": where, "at": at if kept else None})
+            else:
+                common.show(f"{stack:<10} {at:<26} {where}")

@@ -1,0 +1,296 @@
+"""Pulumi stacks, driven by the Automation API: the same program as `pulumi up` by hand, a process of its own.
+
+Recovery writes no tracked file. A stack's project and configuration are copied into the run's folder; what
+is changed there is remembered in the state folder (so that the next `up` still has it) and written as a
+patch for a person to commit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recovery.errors import ActionFailed, InputError, LifeboatError
+
+if TYPE_CHECKING:
+    from pulumi import automation as auto
+
+NAMESPACE = "lifeboat"
+POLICIES = Path("infra") / "policies"
+Tell = Callable[[str, float | None], None]
+
+
+@dataclass
+class Changes:
+    """What an update or preview does to the stack's resources."""
+
+    created: int = 0
+    updated: int = 0
+    replaced: int = 0
+    deleted: int = 0
+    steps: list[str] = field(default_factory=list)
+    """`op urn` of everything that is not left as it is."""
+    violations: list[str] = field(default_factory=list)
+    """Mandatory policies that were violated."""
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing changes."""
+        return not self.steps
+
+    @property
+    def done(self) -> str:
+        """As what has been done."""
+        counts = (self.created, self.updated, self.replaced, self.deleted)
+        words = ("created", "changed", "replaced", "deleted")
+        return ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.created} to create, {self.updated} to change, {self.replaced} to replace, "
+            f"{self.deleted} to delete"
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack is worked on, and for whom."""
+
+    project: Path
+    state: Path
+    folder: Path
+    """Of the run: copies and patches go there."""
+    run: str
+    step: str
+    backend: str | None = None
+    """Another state backend than the configured one (recovery/backends.py)."""
+
+    @property
+    def cause(self) -> str:
+        """What its calls carry in their user agent."""
+        return f"lifeboat/{self.run}/{self.step}"
+
+
+class Stack:
+    """One stack of the project, with configuration changes of recovery's own."""
+
+    def __init__(self, name: str, place: Place) -> None:
+        self.name = name
+        self._place = place
+        self._work = place.folder / "stacks" / name
+
+    # --- configuration -------------------------------------------------------------------------------
+
+    def configure(self, **values: str) -> Path:
+        """Copy project and configuration, change these keys, remember them; returns the patch to commit."""
+        overrides = {**self.overrides(), **values}
+        self._copy(overrides)
+        self._remember(overrides)
+        return self._write_patch()
+
+    def stage(self, **values: str) -> None:
+        """Copy with these keys changed, for a preview: nothing is remembered."""
+        self._copy({**self.overrides(), **values})
+
+    @property
+    def backend(self) -> str:
+        """Where the state is kept."""
+        return self._place.backend or os.environ.get("PULUMI_BACKEND_URL", "as `pulumi login` says")
+
+    def overrides(self) -> dict[str, str]:
+        """What recovery has changed in the stack's configuration and nobody has committed yet."""
+        try:
+            kept: dict[str, str] = json.loads(self._overrides_file.read_text())["values"]
+        except OSError:
+            return {}
+        return kept
+
+    @property
+    def config_file(self) -> Path:
+        """The copy of the stack's configuration."""
+        return self._work / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def _tracked(self) -> Path:
+        return self._place.project / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def _overrides_file(self) -> Path:
+        return self._place.state / "overrides" / f"{self.name}.json"
+
+    def _copy(self, overrides: Mapping[str, str]) -> None:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+        yaml = YAML()
+        yaml.preserve_quotes = True
+        yaml.width = 4096
+        self._work.mkdir(parents=True, exist_ok=True)
+        project = yaml.load((self._place.project / "Pulumi.yaml").read_text())
+        project["main"] = str(self._place.project / str(project.get("main", ".")))
+        options = project["runtime"].get("options") if isinstance(project["runtime"], dict) else None
+        if options and "virtualenv" in options:
+            options["virtualenv"] = str(self._place.project / str(options["virtualenv"]))
+        with (self._work / "Pulumi.yaml").open("w") as out:
+            yaml.dump(project, out)
+        if not self._tracked.is_file():
+            raise InputError(
+                f"{self._tracked} is not there",
+                means=f"stack {self.name} cannot be brought up without its configuration",
+                cure="run dr in the project's folder, with the stack's configuration committed",
+            )
+        settings = yaml.load(self._tracked.read_text())
+        for key, value in overrides.items():
+            settings["config"][f"{NAMESPACE}:{key}"] = DoubleQuotedScalarString(value)
+        with self.config_file.open("w") as out:
+            yaml.dump(settings, out)
+
+    def _remember(self, overrides: Mapping[str, str]) -> None:
+        self._overrides_file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._overrides_file.with_suffix(".new")
+        temporary.write_text(
+            json.dumps({"version": 1, "stack": self.name, "values": dict(overrides)}, indent=1)
+        )
+        temporary.replace(self._overrides_file)
+
+    def _write_patch(self) -> Path:
+        name = f"Pulumi.{self.name}.yaml"
+        before, after = self._tracked.read_text(), self.config_file.read_text()
+        lines = difflib.unified_diff(
+            before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
+        )
+        patch = self._place.folder / f"{name}.patch"
+        patch.write_text("".join(lines))
+        return patch
+
+    # --- the engine ----------------------------------------------------------------------------------
+
+    def up(self, tell: Tell, cancelled: Callable[[], bool]) -> Changes:
+        """Bring it up with the policy pack on; ActionFailed with the engine's own words when it does not."""
+        watch = _Watch(tell, self.name)
+        stack = self._open(cancelled)
+        self._run(stack, lambda: stack.up(**self._options(watch), message=self._place.cause), watch)
+        return watch.changes
+
+    def preview(self, tell: Tell, cancelled: Callable[[], bool] = lambda: False) -> Changes:
+        """What `up` would do."""
+        watch = _Watch(tell, self.name)
+        stack = self._open(cancelled)
+        self._run(stack, lambda: stack.preview(**self._options(watch)), watch)
+        return watch.changes
+
+    def adopt(self, kind: str, name: str, id_: str, parent: str, cancelled: Callable[[], bool]) -> str:
+        """Import a resource that exists (`pulumi import`), protected, under the parent; returns its URN."""
+        urn = _child_urn(parent, kind, name)
+        stack = self._open(cancelled)
+        if urn in self.urns(stack):
+            return urn
+        resource: Any = {"type": kind, "name": name, "id": id_, "parent": "parent"}
+        watch = _Watch(lambda _text, _share: None, self.name)
+        self._run(
+            stack,
+            lambda: stack.import_resources(
+                resources=[resource], name_table={"parent": parent}, protect=True, generate_code=False
+            ),
+            watch,
+        )
+        return urn
+
+    def export(self) -> dict[str, Any]:
+        """The stack's state, secrets encrypted as they are."""
+        deployment = self._open(lambda: False).export_stack()
+        return {"version": deployment.version, "deployment": deployment.deployment}
+
+    def urns(self, stack: auto.Stack | None = None) -> set[str]:
+        """URNs of everything in the state."""
+        deployment = (stack or self._open(lambda: False)).export_stack().deployment
+        return {resource["urn"] for resource in (deployment or {}).get("resources", [])}
+
+    def _open(self, cancelled: Callable[[], bool]) -> auto.Stack:
+        from recovery.pulumi_cli import open_stack
+
+        if not self.config_file.is_file():
+            self._copy(self.overrides())
+        return open_stack(
+            self.name, self._work, self._place.cause, self._place.run, self._place.backend, cancelled
+        )
+
+    def _options(self, watch: _Watch) -> dict[str, Any]:
+        pack = self._place.project / POLICIES
+        packs = [str(pack)] if pack.is_dir() else []
+        return {"on_event": watch, "policy_packs": packs, "color": "never", "suppress_outputs": True}
+
+    def _run(self, stack: auto.Stack, work: Callable[[], object], watch: _Watch) -> None:
+        from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+
+        from recovery.pulumi_cli import stale_locks
+
+        try:
+            try:
+                work()
+            except ConcurrentUpdateError as error:
+                if not stale_locks(str(error)):
+                    raise
+                stack.cancel()
+                watch.reset()
+                work()
+        except CommandError as error:
+            raise explain(self.name, error, watch.changes) from error
+
+
+class _Watch:
+    """Turns the engine's events into changes and progress."""
+
+    def __init__(self, tell: Tell, stack: str) -> None:
+        self._tell, self._stack = tell, stack
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.changes = Changes()
+        self._done = 0
+
+    def __call__(self, event: Any) -> None:
+        """Take one event."""
+        if event.resource_pre_event is not None:
+            self._step(event.resource_pre_event.metadata)
+        elif event.res_outputs_event is not None:
+            self._done += 1
+        elif event.policy_event is not None and event.policy_event.enforcement_level == "mandatory":
+            self.changes.violations.append(f"{event.policy_event.policy_name}: {event.policy_event.message}")
+        elif event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
+            self.changes.errors.append(event.diagnostic_event.message.strip())
+
+    def _step(self, metadata: Any) -> None:
+        op = str(getattr(metadata.op, "value", metadata.op))
+        changes = self.changes
+        if op in ("same", "read", "refresh"):
+            return
+        changes.steps.append(f"{op} {metadata.urn}")
+        changes.created += op == "create"
+        changes.updated += op == "update"
+        changes.deleted += op == "delete"
+        changes.replaced += op == "replace"
+        self._tell(f"{self._stack}: {changes}", None)
+
+
+def explain(stack: str, error: Exception, changes: Changes) -> LifeboatError:
+    """The engine's failure, in its own words but not all of them."""
+    said = changes.violations + changes.errors or [str(error).strip()[-1500:]]
+    return ActionFailed(
+        f"pulumi failed on stack {stack}: " + "\n    ".join(said[:5]),
+        means=f"what it had done by then stays ({changes.done}); `up` goes on from there",
+        cure="repair what it names, then dr resume",
+    )
+
+
+def _child_urn(parent: str, kind: str, name: str) -> str:
+    """URN of a resource under a parent: `urn:pulumi:STACK::PROJECT::PARENTTYPE$TYPE::NAME`."""
+    head, _, _ = parent.rpartition("::")
+    return f"{head}${kind}::{name}"
