@@ -13,7 +13,7 @@ from typing import Any
 from moto.acm.models import AWSCertificateManagerBackend, CertBundle, acm_backends, datetime_to_epoch
 from moto.acm.responses import AWSCertificateManagerResponse
 from moto.acm.utils import make_arn_for_certificate
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import AWSError
 from moto.core.utils import utcnow
 from moto.elbv2.models import elbv2_backends
 
@@ -113,7 +113,7 @@ def _patch_requests(world: World, authority: Authority) -> None:
     @around(AWSCertificateManagerBackend, "delete_certificate")
     def delete(original: Any, self: AWSCertificateManagerBackend, arn: str) -> None:
         if users := _users(self, arn):
-            raise ServiceException("ResourceInUseException", f"Certificate {arn} is in use by {users}")
+            raise AWSError(f"Certificate {arn} is in use by {users}", exception_type="ResourceInUseException")
         original(self, arn)
 
 
@@ -144,7 +144,7 @@ def _patch_reads() -> None:
     def get(original: Any, self: AWSCertificateManagerResponse) -> Any:
         arn = self._get_param("CertificateArn")
         if arn and self.acm_backend.get_certificate(arn).status == "PENDING_VALIDATION":
-            raise ServiceException("RequestInProgressException", f"Certificate {arn} is not issued yet")
+            raise AWSError(f"Certificate {arn} is not issued yet", exception_type="RequestInProgressException")
         return original(self)
 
 
