@@ -1,0 +1,1 @@
+"""The policy pack: what no stack of the company may be, however it is configured."""
