@@ -1,4 +1,4 @@
-"""The Pulumi CLI, where none is installed: `python tools/pulumi/install.py [CACHE]` prints the folder it is in.
+"""The Pulumi CLI, where none is installed: `python tools/pulumi/install.py [CACHE]` prints its path.
 
 Order: a `pulumi` on PATH with its Python host; our own build from the cache; `go build` (minutes, once); else
 Pulumi's official installer. Needs the project's virtual environment for the last two only.
@@ -135,11 +135,11 @@ def _keep(scratch: Path, folder: Path) -> None:
 
 
 def main() -> int:
-    """Print the folder of a usable CLI (and nothing else) on stdout; progress goes to stderr."""
+    """Print the path of a usable CLI (and nothing else) on stdout; progress goes to stderr."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lifeboat"
     cache = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     try:
-        print(ensure_cli(cache, lambda line: print(line, file=sys.stderr, flush=True)).parent)
+        print(ensure_cli(cache, lambda line: print(line, file=sys.stderr, flush=True)))
     except CannotInstallError as error:
         print(error, file=sys.stderr)
         return 2
