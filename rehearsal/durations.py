@@ -3,6 +3,10 @@
 The world divides these by its scale; what is really local is never scaled.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 CLOUD_SECONDS: dict[str, float] = {
     "rds.create": 290.0,  # RDS create, small: 196-1026, p50 291 (n=22)
     "rds.restore": 560.0,  # RDS PITR, small: 8 m 56 s to the event (t3.micro, 20 GB)
@@ -28,3 +32,21 @@ CLOUD_SECONDS: dict[str, float] = {
     "kms.create": 10.0,
     "iam.visible": 5.0,
 }
+
+
+@dataclass(frozen=True)
+class DataTerm:
+    """What grows with the database: `share` of it has to be read or replayed, at that rate."""
+
+    share: float
+    megabytes_per_s: float
+
+
+DATA_TERMS: dict[str, DataTerm] = {
+    # log since the last daily backup: half a day at a tenth of the database a day [judgement];
+    # one process replayed 1 GB at 176 MB/s, start and promotion included (facts/postgres.md), on a local disk
+    "restore-database": DataTerm(share=0.05, megabytes_per_s=100.0),
+    # first reads come from S3 (lazy loading): "first read 22 s, second < 1 s for one table"; checks touch 1 % of it
+    "verify-service": DataTerm(share=0.01, megabytes_per_s=20.0),
+}
+"""Action -> its data term."""

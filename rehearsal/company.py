@@ -1,0 +1,263 @@
+"""A company's platform in a world: its stacks, its artefact, the runners' bundle, its database made ready.
+
+All of it by the means that a company has: `pulumi`, `dr`, and the cloud's API.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra import outputs
+from infra.outputs import EdgeContract, SiteContract
+from recovery.errors import LifeboatError
+from rehearsal.environment import environment
+from rehearsal.project import prepare
+from rehearsal.stacks import Pulumi, Update
+from rehearsal.story import Story
+from rehearsal.world import WorldSettings
+
+EDGE, STANDBY, PRIMARY = "edge", "dr-aws", "prod"
+_SERVES_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform that stands, and how to reach it."""
+
+    settings: WorldSettings
+    project: Path
+    environment: Mapping[str, str]
+    pulumi: Pulumi
+
+    @property
+    def state(self) -> Path:
+        """Lifeboat's state folder."""
+        return Path(self.environment["LIFEBOAT_STATE"])
+
+    def site(self, stack: str) -> SiteContract:
+        """The site's last contract; LifeboatError when that stack has none."""
+        contract = outputs.read(self.state / "contracts" / f"{stack}.json")
+        if not isinstance(contract, SiteContract):
+            raise LifeboatError(f"stack {stack} is no site")
+        return contract
+
+    def edge(self) -> EdgeContract:
+        """The contract of the names."""
+        contract = outputs.read(self.state / "contracts" / f"{EDGE}.json")
+        if not isinstance(contract, EdgeContract):
+            raise LifeboatError(f"stack {EDGE} is not the one with the names")
+        return contract
+
+    def dr(self, *arguments: str) -> str:
+        """Run a `dr` command; its output. LifeboatError with what it said when it fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "recovery.cli", *arguments],
+            cwd=self.project,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise LifeboatError(f"`dr {' '.join(arguments)}` failed", means=(done.stderr or done.stdout).strip()[-1500:])
+        return done.stdout
+
+    def client(self, service: str, region: str) -> Any:
+        """A boto3 client of the world."""
+        import boto3
+
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self.settings.api_url,
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+def reach(settings: WorldSettings) -> Platform:
+    """The platform of a world, whether or not its stacks are up yet.
+
+    Points this whole process at the world: code of recovery finds its endpoints in the environment.
+    """
+    copy = prepare(settings)
+    found = os.environ.get("LIFEBOAT_PULUMI") or str(Path(shutil.which("pulumi") or "pulumi").parent)
+    pulumi = Path(found)
+    variables = environment(settings, pulumi=pulumi) | {"LIFEBOAT_PYTHON": sys.executable}
+    os.environ.clear()
+    os.environ.update(variables)
+    return Platform(settings, copy, variables, Pulumi(copy, variables, settings.home / "logs"))
+
+
+def is_up(platform: Platform) -> bool:
+    """Whether all stacks have been brought up."""
+    return all((platform.state / "contracts" / f"{name}.json").exists() for name in (EDGE, STANDBY, PRIMARY))
+
+
+def bring_up(platform: Platform, story: Story) -> None:
+    """Stacks in their order, artefact and bundle where machines fetch them, database ready; service answers.
+
+    LifeboatError says which of it failed.
+    """
+    version = _artefact_version(platform)
+    builds = _Builds(platform, version)
+    with _Beside(builds.build) as built:
+        platform.pulumi.create(EDGE)
+        _tell(story, platform.pulumi.up(EDGE))
+        for stack in (STANDBY, PRIMARY):
+            platform.pulumi.create(stack)
+        _tell(story, platform.pulumi.up(STANDBY))
+    built.result()
+    # a server that finds no artefact is replaced over and over: it has to be there when the first one boots
+    with _Beside(lambda: builds.put_when_there(platform.settings.primary)) as put:
+        _tell(story, platform.pulumi.up(PRIMARY))
+    put.result()
+    story.end()
+    builds.put(platform.settings.standby)
+    platform.dr("bundle")
+    for stack in (EDGE, STANDBY, PRIMARY):
+        platform.dr("state", "keep", stack)
+    make_database_ready(platform)
+    wait_until_it_serves(platform)
+
+
+def _tell(story: Story, update: Update) -> None:
+    text = f"{update.stack} ✓ {update.total} resources {update.seconds:.0f}s"
+    story.add("stacks", text, stack=update.stack, seconds=round(update.seconds, 1), **dict(update.counts))
+
+
+def _artefact_version(platform: Platform) -> str:
+    from ruamel.yaml import YAML
+
+    config = YAML().load(platform.project / f"Pulumi.{PRIMARY}.yaml")["config"]
+    return str(config["lifeboat:artefactVersion"])
+
+
+class _Builds:
+    """The shop's artefact, built once, put into a region's own bucket."""
+
+    def __init__(self, platform: Platform, version: str) -> None:
+        self._platform = platform
+        self._version = version
+        self._folder = platform.settings.home / "builds"
+
+    def build(self) -> None:
+        """Build the company's application by its own script."""
+        subprocess.run(
+            [sys.executable, "examples/shop/build.py", str(self._folder), self._version],
+            cwd=self._platform.project,
+            env=dict(self._platform.environment),
+            check=True,
+            capture_output=True,
+        )
+
+    def put_when_there(self, region: str) -> None:
+        """Put it into the region's bucket as soon as the stack has made that."""
+        until = time.monotonic() + 120
+        while not self._bucket(region):
+            if time.monotonic() > until:
+                raise LifeboatError(f"stack made no bucket for artefacts in {region}")
+            time.sleep(0.2)
+        self.put(region)
+
+    def put(self, region: str) -> None:
+        """Put the artefact, then its manifest."""
+        client = self._platform.client("s3", region)
+        for name in ("artefact.tar.gz", "manifest.json"):
+            key = f"web/{self._version}/{name}"
+            client.put_object(Bucket=self._bucket(region), Key=key, Body=(self._folder / key).read_bytes())
+
+    def _bucket(self, region: str) -> str:
+        client = self._platform.client("s3", region)
+        listed = client.list_buckets(BucketRegion=region).get("Buckets", [])
+        for bucket in listed:
+            where = client.get_bucket_location(Bucket=bucket["Name"])["LocationConstraint"]
+            if bucket["Name"].startswith("artefacts-") and where == region:
+                return str(bucket["Name"])
+        return ""
+
+
+def make_database_ready(platform: Platform) -> None:
+    """Make the application's role in a database that has just been created: a runner's job, as in a recovery."""
+    from recovery.runner.jobs import GrantAccess, Target
+    from recovery.sites import connect
+
+    contract = platform.site(PRIMARY)
+    database = contract.database
+    if database.address is None:
+        raise LifeboatError("the primary's database has no address")
+    target = Target(
+        host=database.address,
+        port=database.settings.port,
+        database=database.settings.name,
+        master_secret=contract.secrets.database_master,
+        app_secret=contract.secrets.database_app,
+    )
+    key = "bring-up/prepare-database"
+    runner = connect(f"lifeboat/{key}").of(contract).runner
+    runner.start(key, GrantAccess(target=target, seconds=60), {"lifeboat-run": "bring-up"})
+    until = time.monotonic() + 90
+    while (result := runner.result(key)) is None:
+        if time.monotonic() > until:
+            raise LifeboatError("the runner that prepares the database does not end", means=str(runner.progress(key)))
+        time.sleep(0.1)
+    if not result.ok:
+        raise LifeboatError("the database could not be prepared", means=result.what)
+
+
+def wait_until_it_serves(platform: Platform) -> None:
+    """Until the service answers under its public name, from its database."""
+    from recovery.endpoints import Endpoints
+    from recovery.errors import ActionFailed
+
+    endpoints = Endpoints.from_environment(platform.environment)
+    name, said = platform.edge().service_name, ""
+    until = time.monotonic() + _SERVES_WITHIN_S
+    while time.monotonic() < until:
+        try:
+            reply = endpoints.https("GET", name, "/ready", timeout=2)
+        except ActionFailed as error:
+            said = str(error)
+        else:
+            if reply.status == 200:
+                return
+            said = f"{reply.status} {reply.text[:200]}"
+        time.sleep(0.1)
+    raise LifeboatError(f"https://{name}/ready does not answer after {_SERVES_WITHIN_S:.0f}s", means=said)
+
+
+class _Beside:
+    """Something done in a thread of its own while the block runs; `result` raises what it raised."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self._do = do
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self._do()
+        except BaseException as error:
+            self._error = error
+
+    def __enter__(self) -> _Beside:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def result(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,67 @@
+"""What a rehearsal tells while it goes on: lines for a terminal, time-stamped lines for a log, or JSON objects."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+
+class Story:
+    """Tells events. `quiet` events (JSON apart) are those that a terminal shows in another way."""
+
+    def __init__(self, *, as_json: bool = False, out: TextIO | None = None) -> None:
+        self._out = out or sys.stdout
+        self.as_json = as_json
+        self._terminal = self._out.isatty() and not as_json
+        self._lock = threading.Lock()
+        self._open = ""
+
+    def tell(self, topic: str, text: str, **data: Any) -> None:
+        """One event: a topic (`world`, `stacks`, ...), a sentence, and its figures."""
+        with self._lock:
+            now = datetime.now(UTC)
+            if self.as_json:
+                row = {"at": f"{now:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z", "event": topic, "text": text} | data
+                self._print(json.dumps(row, default=str))
+            elif self._terminal:
+                self._close()
+                self._print(f"{topic:<10} {text}")
+            else:
+                self._print(f"{now:%H:%M:%S} {topic:<10} {text}")
+
+    def add(self, topic: str, text: str, **data: Any) -> None:
+        """An event that a terminal shows at the end of the topic's line; elsewhere like `tell`."""
+        if not self._terminal:
+            self.tell(topic, text, **data)
+            return
+        with self._lock:
+            if self._open != topic:
+                self._close()
+                self._out.write(f"{topic:<10} ")
+                self._open = topic
+            self._out.write(f"{text}   ")
+            self._out.flush()
+
+    def blank(self) -> None:
+        """An empty line, where people read."""
+        with self._lock:
+            if not self.as_json:
+                self._close()
+                self._print("")
+
+    def end(self) -> None:
+        """Nothing follows on this line."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._open:
+            self._out.write("\n")
+            self._open = ""
+
+    def _print(self, line: str) -> None:
+        self._out.write(line + "\n")
+        self._out.flush()
