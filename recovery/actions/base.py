@@ -80,6 +80,8 @@ class Preview:
     refusals: tuple[str, ...] = ()
     """Reasons why the step cannot succeed as things stand."""
     notes: tuple[str, ...] = ()
+    loss_s: float | None = None
+    """Seconds of writes that would be lost now, from the step that chooses the recovery point."""
 
 
 @dataclass(frozen=True)

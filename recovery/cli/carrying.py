@@ -45,7 +45,7 @@ def carry(
 
 @contextmanager
 def _interruptible(state: Path, record: RunRecord) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end this process and its children as a crash would: nothing half-done is recorded."""
+    """Ctrl-C and SIGTERM end this process and its children as a crash would: nothing half-done stays."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         runner.closing.set()

@@ -95,7 +95,7 @@ def _confirm(draft: beginning.Draft, confirmed: str) -> None:
         confirmed = input(f"type {scenario} to go on: ").strip()
     if confirmed != scenario:
         raise InputError(
-            f"not confirmed: {len(fixed)} steps cannot be undone ({', '.join(f.split(':')[0] for f in fixed)})",
+            f"not confirmed, and these cannot be undone: {', '.join(f.split(':')[0] for f in fixed)}",
             means="nothing was touched",
             cure=f"add --confirm {scenario}",
         )

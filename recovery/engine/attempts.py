@@ -68,7 +68,7 @@ class Host:
         self.show(Event(self.clock.now(), self.record.id, kind, step, attempt, text, data=data or {}))
 
     def show(self, event: Event) -> None:
-        """Pass an event on. A view that fails never fails the run; the traceback goes into the run's folder."""
+        """Pass an event on. A view that fails never fails the run; its traceback is in the run's folder."""
         try:
             self.listener(event)
         except Exception:
@@ -82,12 +82,14 @@ class Host:
         self.journal.write(self.clock.now(), event, step=step, attempt=attempt, data=data)
 
 
-def attempt(
-    host: Host, name: str, number: int, changes: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+Facts = Mapping[str, Mapping[str, Any]]
+"""Facts as JSON, by the name of their type."""
+
+
+def attempt(host: Host, name: str, number: int, changes: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Carry out the step once. Never raises for what an action does; the outcome says it.
 
-    `facts` are those it takes, as JSON by the name of their type. Returns `status` (ok, failed), `fact`,
+    `facts` are those it takes. Returns `status` (ok, failed), `fact`,
     `error` (what, means, cure), `again` (whether trying again may help), moments and seconds.
     """
     step = host.bound.plan.step(name)
@@ -95,13 +97,14 @@ def attempt(
     host.note("started", name, number, {"changes": dict(changes)} if changes else {})
     host.tell("started", name, number, data={"estimate_s": step.estimate})
     took = _Stopwatch(host.clock)
-    outcome: dict[str, Any] = {"status": "ok", "fact": None, "error": None, "again": False}
+    outcome: dict[str, Any] = {"status": "ok", "fact": None, "says": "", "error": None, "again": False}
     try:
         action, context = prepare(host, step, number, changes, facts)
         fact = took.of("perform", lambda: action.perform(context))
         _check_fact(action, fact)
         took.of("verify", lambda: action.verify(context, fact))
-        outcome["fact"] = fact.model_dump(mode="json") if fact is not None else None
+        if fact is not None:
+            outcome |= {"fact": fact.model_dump(mode="json"), "says": fact.says()}
     except Exception as error:
         if host.closing():
             threading.Event().wait()  # the children of this process were ended, not the step; record nothing
@@ -114,15 +117,15 @@ def attempt(
     outcome |= {"started_at": iso(started), "ended_at": iso(ended), **took.seconds}
     kept = {k: v for k, v in outcome.items() if k not in ("status", "again")}
     host.note(outcome["status"], name, number, kept)
-    text = outcome["error"]["what"] if outcome["error"] else says(outcome["fact"])
+    text = outcome["error"]["what"] if outcome["error"] else outcome["says"]
     host.tell("ok" if outcome["status"] == "ok" else "failed", name, number, text, outcome)
     return outcome
 
 
 def prepare(
-    host: Host, step: Step, number: int, changes: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]
+    host: Host, step: Step, number: int, changes: Mapping[str, Any], facts: Facts
 ) -> tuple[Action, Context]:
-    """The step's action and what it may use; InputError or ValidationError when the record does not fit it."""
+    """The step's action and what it may use; InputError or ValidationError when the record does not fit."""
     kind = host.bound.action(step.id)
     if kind is None:
         raise Refusal(f"step {step.id} is done by hand")
@@ -198,8 +201,3 @@ def _trouble(host: Host, name: str, number: int, error: Exception) -> dict[str, 
         "means": "the action met something that it does not know; what it made before can be found again",
         "cure": f"read {path}, then retry, or do the step by hand and override it",
     }
-
-
-def says(fact: Mapping[str, Any] | None) -> str:
-    """One line on what a step found: its fact's `summary`, if it has one."""
-    return str((fact or {}).get("summary", ""))

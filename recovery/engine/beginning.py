@@ -85,6 +85,7 @@ def draft(
     lost = {_region(bound, company, name) for name in bound.plan.loses} | set(order.lost)
     if accounts is None:
         accounts = surroundings.accounts(surroundings.site(project, target))
+    engine_version = surroundings.engine_version(project, target)
     now = clock.now()
     record = RunRecord(
         id=run_id(bound.plan.scenario, clock),
@@ -102,6 +103,7 @@ def draft(
         recorded=now,
         by=order.by,
         confirmed=order.confirmed,
+        engine_version=engine_version,
         answers=order.answers,
     )
     return Draft(project, company, bound, record)

@@ -76,6 +76,8 @@ class RunRecord(BaseModel):
     recorded: datetime
     by: str
     confirmed: str = ""
+    engine_version: str | None = None
+    """Of the database, as the target's contract had it; a later one makes this run's proof stale."""
     answers: tuple[Answer, ...] = ()
     """Approvals given with the order to run."""
 

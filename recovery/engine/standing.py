@@ -27,6 +27,7 @@ class StepRecord:
     undecided: bool = False
     error: dict[str, str] | None = None
     fact: dict[str, Any] | None = None
+    says: str = ""
 
     @property
     def seconds(self) -> float:
@@ -77,7 +78,11 @@ def _take(values: dict[str, Any], entry: Entry) -> None:
     elif entry.event in ("ok", "failed"):
         values["status"] = entry.event
         values["ended_at"] = entry.data.get("ended_at", entry.at)
-        values |= {key: entry.data.get(key) for key in ("error", "fact")}
+        values |= {
+            "error": entry.data.get("error"),
+            "fact": entry.data.get("fact"),
+            "says": entry.data.get("says", ""),
+        }
         for key in ("perform_s", "verify_s"):
             values[key] = values.get(key, 0.0) + (entry.data.get(key) or 0.0)
     elif entry.event == "skipped":

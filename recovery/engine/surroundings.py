@@ -66,6 +66,14 @@ def edge(project: Path, stack: str) -> EdgeContract:
     return found
 
 
+def engine_version(project: Path, stack: str) -> str | None:
+    """The database's version at that site, as last known; None when nothing is known of it."""
+    try:
+        return site(project, stack).database.settings.engine_version
+    except InputError:
+        return None
+
+
 def accounts(target: SiteContract) -> tuple[Account, ...]:
     """Whose account at which endpoint calls go to now; Refusal when that is not the contract's account.
 

@@ -27,8 +27,8 @@ def refuse_lost(bound: Bound, needs: Mapping[str, Iterable[Need]], lost: frozens
                 why = f" ({_WHY[need.service]})" if need.service in _WHY else ""
                 plane = "control plane" if need.plane == "control" else "data plane"
                 found.append(
-                    f"{bound.places[step.id]}: step `{step.id}` needs {need.service}'s {plane} in {need.region}{why}, "
-                    f"and this plan is for losing {need.region}."
+                    f"{bound.places[step.id]}: step `{step.id}` needs {need.service}'s {plane} "
+                    f"in {need.region}{why}, and this plan is for losing {need.region}."
                 )
     if found:
         raise InputError(

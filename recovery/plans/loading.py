@@ -58,7 +58,7 @@ class Bound:
         return None if step.manual else registry.find(step.uses)
 
     def with_(self, step_id: str, changed: Mapping[str, Any] | None = None) -> With:
-        """The step's typed `with`, with some values changed; pydantic.ValidationError when they do not fit."""
+        """The step's typed `with`, some values changed; pydantic.ValidationError when they do not fit."""
         step = self.plan.step(step_id)
         return with_model(step).model_validate({**step.with_, **(changed or {})})
 

@@ -16,7 +16,7 @@ _ID = re.compile(r"[a-z][a-z0-9]*([.-][a-z0-9]+)*")
 
 
 class PlanPromise(Document):
-    """What the plan promises: seconds until service is back, seconds of writes lost, for that size of database."""
+    """What the plan promises: seconds until service is back, seconds of writes lost, at that size."""
 
     rto: Duration
     rpo: Duration

@@ -20,7 +20,7 @@ from recovery.reports.model import Forecast, JournalLine, Measured, Promised, Re
 
 @dataclass(frozen=True)
 class Tick:
-    """What customers saw in one short span of time that ends `at` seconds after the loss (before: negative)."""
+    """What customers saw in a short span of time that ends `at` seconds after the loss (before: negative)."""
 
     at: float
     ok: int
@@ -129,7 +129,7 @@ def assemble(
 
 
 def measured_path(bound: Bound, steps: Mapping[str, StepRecord]) -> tuple[str, ...]:
-    """The critical path as it was: back from the critical step that was over last. Empty before any is over."""
+    """The critical path as it was: back from the critical step that was over last; empty before any is."""
     ended = {
         name: datetime.fromisoformat(step.ended_at).timestamp()
         for name, step in steps.items()
@@ -168,7 +168,7 @@ def _line(bound: Bound, found: StepRecord) -> StepLine:
         id=step.id,
         uses=step.uses,
         owner=step.owner,
-        class_=step.class_,
+        **{"class": step.class_},
         status=found.status,
         started_at=found.started_at,
         seconds=round(found.seconds, 3) if found.ended_at else None,
@@ -195,6 +195,6 @@ def _bars(
             (datetime.fromisoformat(at) - began).total_seconds() if at else None
             for at in (step.started_at, step.ended_at)
         )
-        text = str((step.fact or {}).get("summary") or (step.error or {}).get("what") or "")
+        text = step.says or (step.error or {}).get("what", "")
         bars.append(Bar(line, start, end, line.id in path, after[line.id], text))
     return bars

@@ -49,8 +49,8 @@ def _remark(entry: Entry) -> str:
     said = " ".join(
         filter(None, (answer.get("by") or data.get("by"), answer.get("kind"), answer.get("reason")))
     )
-    error, fact = data.get("error") or {}, data.get("fact") or {}
-    found = error.get("what") or fact.get("summary") or data.get("why") or data.get("outcome") or ""
+    error = data.get("error") or {}
+    found = error.get("what") or data.get("says") or data.get("why") or data.get("outcome") or ""
     return f"{said}: {found}" if said and found else said or str(found)
 
 

@@ -81,7 +81,7 @@ class Report(_Part):
     """From the loss (or the order to run) to the end of the report's business, here."""
 
     def kept(self) -> bool:
-        """Whether the promises hold, here and in the forecast. What is not known does not hold them broken."""
+        """Whether the promises hold, here and in the forecast; what nobody measured breaks none."""
         pairs = [
             (self.measured.rto_s, self.promised.rto_s),
             (self.forecast.rto_s, self.promised.rto_s),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from recovery.reports.building import Bar, Story, Tick
 from recovery.units import human
@@ -150,7 +151,7 @@ def _links(rows: Sequence[Row], path: Sequence[str]) -> list[str]:
     """From the end of each step on the critical path down to the beginning of the next."""
     by_id = {row.bar.step.id: row for row in rows if row.x is not None}
     found = []
-    for first, second in zip(path, path[1:], strict=False):
+    for first, second in pairwise(path):
         a, b = by_id.get(first), by_id.get(second)
         if a is None or b is None or a.x is None or b.x is None:
             continue

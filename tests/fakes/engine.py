@@ -49,7 +49,10 @@ class NoteWith(With):
 class Noted(Fact):
     """The effect's file."""
 
-    summary: str
+    what: str
+
+    def says(self) -> str:
+        return self.what
 
 
 class Note(Action):
@@ -80,7 +83,7 @@ class Note(Action):
                 made.write(ctx.key + "\n")
             effect.write_text(ctx.key)
         _crash_here(ctx, "after")
-        return Noted(summary=f"noted {ctx.step}") if self.gives else None
+        return Noted(what=f"noted {ctx.step}") if self.gives else None
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
         if not (ctx.folder / f"effect-{ctx.step}").exists():
@@ -108,7 +111,7 @@ class Use(Note):
     takes = (Noted,)
 
     def perform(self, ctx: Context) -> Fact | None:
-        assert ctx.fact(Noted).summary
+        assert ctx.fact(Noted).what
         return super().perform(ctx)
 
 

@@ -1,0 +1,1 @@
+"""How ready we are on an ordinary day: what stands, what would be lost now, when it was last seen to work."""
