@@ -76,6 +76,13 @@ class WorldSettings:
         """Two caching resolvers, as customers' providers run them."""
         return tuple(f"{self.prefix}.0.{n}" for n in (153, 154))
 
+    def region_of(self, address: str) -> str:
+        """The region that an address given out by `World.address` lies in; empty when in none."""
+        octets = address.split(".")
+        inside = address.startswith(f"{self.prefix}.") and len(octets) == 4
+        index = int(octets[2]) % 16 - 1 if inside else -1
+        return self.regions[index] if 0 <= index < len(self.regions) else ""
+
     def save(self) -> None:
         """Write `world.json`."""
         data = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}

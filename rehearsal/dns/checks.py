@@ -194,7 +194,7 @@ class Prober:
         ip = check.ip or next(iter(self._keeper.book().resolve(check.fqdn or "")), "")
         if not ip:
             return False, f"Failure: DNS resolution failed: no address for {check.fqdn}", ""
-        if self._region_of(ip) in self._lost():
+        if self._settings.region_of(ip) in self._lost():
             await asyncio.sleep(CONNECT_SECONDS / self._settings.scale)
             return (
                 False,
@@ -240,12 +240,6 @@ class Prober:
     def _lost(self) -> frozenset[str]:
         self._regions.changed()
         return frozenset((self._regions.value or {}).get("lost", ()))
-
-    def _region_of(self, ip: str) -> str:
-        """The world's region that an address lies in (World.address), or nothing."""
-        octets = ip.split(".")
-        index = int(octets[2]) % 16 - 1 if ip.startswith(f"{self._settings.prefix}.") else -1
-        return self._settings.regions[index] if 0 <= index < len(self._settings.regions) else ""
 
 
 _AGENT = "Amazon-Route53-Health-Check-Service (rehearsal)"
