@@ -1,4 +1,4 @@
-"""Where Pulumi keeps its state, and what to do when that place is lost: the last kept export, in a file backend."""
+"""Where Pulumi keeps its state; when that place is lost: the last kept export, in a file backend."""
 
 from __future__ import annotations
 

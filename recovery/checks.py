@@ -1,4 +1,4 @@
-"""The company's own tests of its service (`checks/*.yaml`): HTTP from outside, SQL by a runner in the site."""
+"""The company's own tests of its service (`checks/*.yaml`): HTTP from outside, SQL by a runner."""
 
 from __future__ import annotations
 

@@ -50,7 +50,9 @@ def local_folder(state: Path, stack: str) -> Path:
     return state / PREFIX / stack
 
 
-def keep(stack: str, files: Mapping[str, bytes], at: datetime, state: Path, stores: Mapping[str, Stores]) -> list[Copy]:  # fmt: skip
+def keep(
+    stack: str, files: Mapping[str, bytes], at: datetime, state: Path, stores: Mapping[str, Stores]
+) -> list[Copy]:
     """Put the files everywhere; a store that cannot be reached is reported, and does not stop the others."""
     mark = Kept(stack=stack, at=at, sha256={name: _hash(body) for name, body in files.items()})
     everything = {**files, "kept.json": mark.model_dump_json(indent=1).encode()}
@@ -100,7 +102,7 @@ def last_file(state: Path, stores: Iterable[Stores], stack: str, name: str) -> b
         raise Refusal(
             f"no whole copy of {stack}'s {name} is within reach",
             means="the stack cannot be worked on without its state",
-            cure="find one in the other region's `state` store, or on a colleague's machine (.lifeboat/stacks)",
+            cure="find one in the other region's `state` store, or with a colleague (.lifeboat/stacks)",
         )
     return max(found, key=lambda one: one[0])[1]
 

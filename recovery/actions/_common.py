@@ -31,7 +31,12 @@ def options[W: With](ctx: Context, kind: type[W]) -> W:
 
 def tags(ctx: Context) -> dict[str, str]:
     """Tags of everything that the step makes."""
-    return {"lifeboat-run": ctx.run, "lifeboat-step": ctx.step}
+    return tags_of(ctx.run, ctx.step)
+
+
+def tags_of(run: str, step: str) -> dict[str, str]:
+    """Tags of what a run's step makes."""
+    return {"lifeboat-run": run, "lifeboat-step": step}
 
 
 def restored_identifier(base: str, run: str) -> str:

@@ -51,7 +51,7 @@ class AdoptDatabase(Action):
             raise Refusal(
                 f"`up` on {stack.name} would not keep the restored database: {', '.join(harm)}",
                 means="the stack and the instance differ in a setting that cannot be changed in place",
-                cure="compare `pulumi preview --diff` with aws rds describe-db-instances; correct the configuration",
+                cure="compare `pulumi preview --diff` with aws rds describe-db-instances, and correct it",
             )
         ctx.progress(f"adopted; next up: {changes}", 1)
         return DatabaseAdopted(stack=stack.name, identifier=restored.identifier, urn=urn, patch=str(patch))
@@ -71,7 +71,8 @@ class AdoptDatabase(Action):
         name, database = ctx.target.stack, ctx.target.database
         return "\n".join(
             (
-                f"pulumi import --stack {name} --generate-code=false --parent 'parent={database.parent_urn}' \\",
+                f"pulumi import --stack {name} --generate-code=false \\",
+                f"  --parent 'parent={database.parent_urn}' \\",
                 f"  {database.resource_type} {database.logical_name} RESTORED_IDENTIFIER",
                 f"pulumi config set --stack {name} lifeboat:database present",
                 f"pulumi config set --stack {name} lifeboat:databaseIdentifier RESTORED_IDENTIFIER",

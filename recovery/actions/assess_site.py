@@ -58,18 +58,18 @@ class AssessSite(Action):
             raise Refusal(
                 f"{ctx.target.region} is not fit to take over: {_tell(bad)}",
                 means="recovery there would fail half-way; or it is this machine's network or credentials",
-                cure="check the network and credentials from here; choose another target site if there is one",
+                cure="check the network and credentials from here; or choose another target site",
             )
         against = [f for f in findings if f.health is Health.UNHEALTHY]
         if len(against) < wanted:
             raise ActionFailed(
                 f"{ctx.source.region} is not proven lost: {_tell(findings)}",
-                means=f"{wanted} independent paths must fail, {len(against)} did; failing over a healthy site "
+                means=f"{wanted} independent paths must fail, {len(against)} did; leaving a healthy site "
                 "loses writes for nothing",
                 cure="dr resume asks again; dr resume … --override assess if you know that it is lost",
             )
         ctx.progress(
-            f"{ctx.source.region} unreachable by {len(against)} independent paths, {ctx.target.region} healthy",
+            f"{ctx.source.region} unreachable by {len(against)} paths, {ctx.target.region} healthy",
             1,
         )
         evidence = tuple(f"{f.path}: {f.health}, {f.detail}" for f in (*findings, *ready))
@@ -85,7 +85,7 @@ class AssessSite(Action):
         return "\n".join(
             (
                 f"aws rds describe-db-instances --region {ctx.source.region}      # expected: no answer",
-                f"curl -m 5 https://{ctx.source.web.origin_name}{ctx.source.web.health_path}   # expected: no answer",
+                f"curl -m 5 https://{ctx.source.web.origin_name}{ctx.source.web.health_path}   # no answer",
                 "aws route53 get-health-check-status --health-check-id "
                 f"{ctx.edge.health_checks.get('primary-endpoint', 'ID')}",
                 f"aws rds describe-db-instances --region {ctx.target.region}      # expected: an answer",

@@ -95,7 +95,7 @@ class ServiceVerified(Fact):
 
 
 class NameSeen(Fact):
-    """When one name server or resolver first answered with the new site, in seconds after the cutover began."""
+    """When a name server or resolver first answered with the new site: seconds after the cutover began."""
 
     server: str
     kind: str

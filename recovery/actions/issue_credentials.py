@@ -49,7 +49,7 @@ class IssueCredentials(Action):
         )
 
     def perform(self, ctx: Context) -> AccessIssued:
-        """Endpoint into the secrets, a runner on its way, master's password by API, the rest by the runner."""
+        """Endpoint into the secrets, master's password by API, the rest by a runner that starts meanwhile."""
         restored = ctx.fact(DatabaseRestored)
         site = ctx.sites.of(ctx.target)
         names = ctx.target.secrets

@@ -17,7 +17,7 @@ SHORTEST, LONGEST = 0.1, 10.0
 def poll[T](ctx: Context, what: str, probe: Callable[[], T | None]) -> T:
     """Call `probe` until it returns something, at a twentieth of the time already waited (0.1 to 10 s).
 
-    Raises OutOfTime at the step's deadline, saying `what` was waited for, and Cancelled when the run is aborted.
+    Raises OutOfTime at the step's deadline, saying `what` was waited for; Cancelled when the run is aborted.
     """
     started = ctx.clock.monotonic()
     while True:

@@ -8,7 +8,7 @@ from recovery.errors import ActionFailed
 
 
 class QuarantineSite(Action):
-    """Servers to zero, holding page, database closed to web servers. The latch keeps customers away meanwhile."""
+    """Servers to zero, holding page, database closed to web servers. The latch keeps customers away."""
 
     name = "quarantine-site"
     summary = "keep the site that returned from serving and writing"

@@ -9,7 +9,7 @@ from recovery.errors import ActionFailed
 
 
 class ReleaseJobs(Action):
-    """Held back until now, so that no mail went out and no job ran twice on data that may lack its last minutes."""
+    """Held back until now: no mail went out, no job ran twice on data that may lack its last minutes."""
 
     name = "release-jobs"
     summary = "let background jobs and outbound mail run at the new site"

@@ -121,7 +121,7 @@ class RestoreDatabase(Action):
                 f"  --vpc-security-group-ids {' '.join(settings.security_group_ids)} \\",
                 f"  --backup-retention-period {settings.backup_retention_days} \\",
                 "  --no-publicly-accessible --no-multi-az --deletion-protection",
-                "# do not wait for `available`: try SQL from a machine in the site as soon as there is an endpoint",
+                "# do not wait for `available`: try SQL from a machine in the site once there is an endpoint",
             )
         )
 

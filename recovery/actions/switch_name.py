@@ -103,7 +103,8 @@ class SwitchName(Action):
         return "\n".join(
             (
                 f"echo lost | aws s3 cp - s3://{latch.bucket}/{latch.key} --region {latch.region}",
-                f"aws elbv2 modify-listener --region {ctx.target.region} --listener-arn {web.https_listener_arn} \\",
+                f"aws elbv2 modify-listener --region {ctx.target.region} \\",
+                f"  --listener-arn {web.https_listener_arn} \\",
                 f"  --default-actions Type=forward,TargetGroupArn={web.target_group_arn}",
                 *asks,
                 f"# expected from each: {web.origin_name}.",

@@ -21,7 +21,7 @@ class VerifyWith(With):
 
 
 class VerifyService(Action):
-    """Requests carry the header that reaches web servers behind the holding page; customers are not served yet."""
+    """Requests carry the header that reaches web servers behind the holding page."""
 
     name = "verify-service"
     summary = "run the company's checks against the new site before customers see it"
@@ -84,8 +84,10 @@ class VerifyService(Action):
     def by_hand(self, ctx: Context) -> str:
         """Commands."""
         web = ctx.target.web
-        lines = [f"TOKEN=$(aws secretsmanager get-secret-value --region {ctx.target.region} "
-                 f"--secret-id {ctx.target.secrets.verify_token} --query SecretString --output text | jq -r .token)"]  # fmt: skip
+        lines = [
+            f"TOKEN=$(aws secretsmanager get-secret-value --region {ctx.target.region} \\",
+            f"  --secret-id {ctx.target.secrets.verify_token} --query SecretString --output text | jq -r .token)",
+        ]
         for check in load(ctx.project).http:
             lines.append(
                 f'curl -X {check.method} -H "{web.verify_header}: $TOKEN" --connect-to '

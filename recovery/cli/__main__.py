@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("report", "what a run did, as JSON, HTML and text"),
     "bundle": ("bundle", "build what runners boot from, and put it into each site"),
     "artefact": ("artefact", "put a build of the application into the artefact store"),
+    "database": ("database", "make the application's role in a new database"),
     "state": ("state", "keep contracts and stack exports where recovery finds them"),
     "permissions": ("permissions", "the IAM permissions that recovery needs"),
 }
