@@ -1,7 +1,7 @@
 """Builds the shop's artefact: `python examples/shop/build.py OUT VERSION`.
 
-Writes OUT/web/VERSION/artefact.tar.gz and manifest.json, ready to be put into a site's `artefacts` store under the
-same names. The artefact carries everything it needs (psycopg with its own libpq), for the Python that builds it.
+Writes OUT/web/VERSION/artefact.tar.gz and manifest.json, to be put into a site's `artefacts` store under the
+same names. The artefact carries all it needs (psycopg with its own libpq), for the Python that builds it.
 The same sources give the same bytes.
 """
 

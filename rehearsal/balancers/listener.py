@@ -92,7 +92,7 @@ def _tls(listener: Listener) -> ssl.SSLContext | None:
         connection.context = by_name.get(name or "") or by_name.get(wildcard) or default
 
     if len(contexts) > 1:
-        default.sni_callback = choose  # type: ignore[assignment]
+        default.sni_callback = choose
     return default
 
 

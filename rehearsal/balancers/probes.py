@@ -1,4 +1,4 @@
-"""Target health: every target of a used group is asked, at the group's interval, and believed by its thresholds.
+"""Target health: targets of used groups are asked at the group's interval and believed by its thresholds.
 
 A new target needs one success to be healthy, later `healthy` in a row; `unhealthy` failures in a row make it
 unhealthy. Source: ELB User Guide, "Health checks for Application Load Balancer target groups".

@@ -1,4 +1,4 @@
-"""One listener at work: takes requests, asks the rules, answers, redirects or forwards. An ASGI application."""
+"""One listener at work: asks the rules, then answers, redirects or forwards. An ASGI application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding"
+    b" upgrade".split()
 )
 _LARGEST_BODY = 16 * 1024 * 1024
 
@@ -107,7 +108,8 @@ def _request(scope: Scope) -> Request:
 
 def _raw_path(scope: Scope) -> str:
     query = scope["query_string"].decode("latin-1")
-    return scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
+    path: str = scope["raw_path"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _forwarded(scope: Scope, request: Request) -> Headers:
@@ -131,15 +133,15 @@ async def _body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        part: bytes = message.get("body", b"")
+        body += part
         if not message.get("more_body") or len(body) > _LARGEST_BODY:
             return body
 
 
 def _weighted(action: Forward) -> str:
-    groups, weights = zip(*action.groups, strict=True)
-    chosen: str = random.choices(groups, weights if any(weights) else None)[0]
-    return chosen
+    weights = [weight for _, weight in action.groups]
+    return random.choices(action.groups, weights if any(weights) else None)[0][0]
 
 
 def _content_type(name: str) -> Headers:

@@ -1,4 +1,7 @@
-"""Which action a listener takes for a request. Pure. Source: ELB User Guide, "Condition types for listener rules"."""
+"""Which action a listener takes for a request. Pure.
+
+Source: ELB User Guide, "Condition types for listener rules".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All load balancers of a world in one loop: follows the feed, keeps ports open, probes targets, tells back."""
+"""All load balancers of a world: follows the feed, keeps ports open, probes targets, tells back."""
 
 from __future__ import annotations
 

@@ -6,17 +6,15 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from rehearsal.world import WorldSettings
 
-T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 # A web server in one line: answers 200 everywhere with its own id, as the artefact's `start`.
 TINY_SERVER = """#!/bin/bash
@@ -33,7 +31,7 @@ http.server.ThreadingHTTPServer((os.environ["LISTEN_ADDRESS"], 8080), Hello).ser
 """
 
 
-def until(what: str, probe: Callable[[], T | None], seconds: float = 30.0) -> T:
+def until[T](what: str, probe: Callable[[], T | None], seconds: float = 30.0) -> T:
     """The first thing that `probe` answers; AssertionError when it never does."""
     end = time.monotonic() + seconds
     while True:
@@ -51,10 +49,15 @@ class Cloud:
     settings: WorldSettings
     region: str
     agent: str = "test"
+    clients: dict[str, Any] = field(default_factory=dict)
 
-    @cache  # noqa: B019 - lives as long as the test
     def client(self, service: str) -> Any:
         """A client of the region."""
+        if service not in self.clients:
+            self.clients[service] = self._client(service)
+        return self.clients[service]
+
+    def _client(self, service: str) -> Any:
         return boto3.client(
             service,
             region_name=self.region,
@@ -62,12 +65,13 @@ class Cloud:
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=Config(
-                connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1}, user_agent_extra=self.agent,
+                connect_timeout=5,
+                read_timeout=20,
+                retries={"total_max_attempts": 1},
+                user_agent_extra=self.agent,
                 s3={"addressing_style": "path"},
-            ),  # fmt: skip
+            ),
         )
-
-    __hash__ = object.__hash__
 
 
 @dataclass
@@ -92,8 +96,12 @@ class Platform:
 
     def members(self) -> dict[str, str]:
         """Instance -> life-cycle state."""
-        found = self.cloud.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[self.asg])
-        return {row["InstanceId"]: row["LifecycleState"] for row in found["AutoScalingGroups"][0]["Instances"]}
+        found = self.cloud.client("autoscaling").describe_auto_scaling_groups(
+            AutoScalingGroupNames=[self.asg]
+        )
+        return {
+            row["InstanceId"]: row["LifecycleState"] for row in found["AutoScalingGroups"][0]["Instances"]
+        }
 
     def serving(self, count: int) -> set[str] | None:
         """The targets that are healthy, when they are `count` and nothing else is registered."""

@@ -2,7 +2,7 @@
 
 GET  /healthz          this server runs; asks nothing else
 GET  /ready            the database answers
-POST /orders           {"client": "...", "n": 7} -> 201 {"id": ...} once the order is committed; repeating is harmless
+POST /orders           {"client": "...", "n": 7} -> 201 {"id": ...} once it is committed; may be repeated
 GET  /orders?client=c  {"client": "c", "n": [1, 2, ...]}
 """
 
@@ -43,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 75
 
     def do_GET(self) -> None:
+        """Pages and queries."""
         url = urlsplit(self.path)
         match url.path:
             case "/":
@@ -59,6 +60,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.NOT_FOUND, {"error": "there is no such page"})
 
     def do_POST(self) -> None:
+        """Orders."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if urlsplit(self.path).path != "/orders":
             self._answer(HTTPStatus.NOT_FOUND, {"error": "there is no such page"})
@@ -78,7 +80,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _orders(self, client: str) -> None:
         with self.server.database.transaction() as connection:
-            rows = connection.execute("SELECT n FROM orders WHERE client = %s ORDER BY n", [client]).fetchall()
+            rows = connection.execute(
+                "SELECT n FROM orders WHERE client = %s ORDER BY n", [client]
+            ).fetchall()
         self._answer(HTTPStatus.OK, {"client": client, "n": [n for (n,) in rows]})
 
     def _place(self, client: str, n: int) -> None:
@@ -125,7 +129,7 @@ def main() -> None:
     settings = Settings.from_environment()
     database = Database(settings)
     server = Shop(settings, database)
-    say(f"shop {settings.version} at {settings.address}:{settings.port}, jobs {settings.jobs}, mail {settings.mail}")
+    say(f"shop {settings.version} at {settings.address}:{settings.port}")
 
     def prepare() -> None:
         database.prepare()

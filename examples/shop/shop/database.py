@@ -1,7 +1,8 @@
 """The shop's database: connections that are kept, and found anew when the database has moved.
 
-Where it is and with which password comes from the region's secret, read again whenever connecting fails: after
-a recovery the same secret names another host. The database may not be there yet; callers meet `Unavailable`.
+Where it is and with which password comes from the region's secret, read again whenever connecting fails:
+after a recovery the same secret names another host. The database may not be there yet; callers meet
+`Unavailable`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Background jobs: a heartbeat, and mail for orders. Off where `JOBS` is off; nothing leaves where `MAIL` is off."""
+"""Background jobs: a heartbeat, and mail for orders, each only where the environment says `on`."""
 
 from __future__ import annotations
 

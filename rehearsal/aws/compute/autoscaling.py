@@ -52,13 +52,14 @@ def _patch_capacity(reconciler: Reconciler) -> None:
         group = _group(self, group_name)
         wanted = int(desired_capacity)
         for bound, size, wrong in (
-            ("max", group.max_size, wanted > group.max_size),
-            ("min", group.min_size, wanted < group.min_size),
+            ("max", group.max_size, wanted > (group.max_size or 0)),
+            ("min", group.min_size, wanted < (group.min_size or 0)),
         ):
             if wrong:
                 way = "above" if bound == "max" else "below"
                 raise ValidationError(
-                    f"New SetDesiredCapacity value {wanted} is {way} {bound} value {size} for the AutoScalingGroup."
+                    f"New SetDesiredCapacity value {wanted} is {way} {bound} value {size} for the "
+                    "AutoScalingGroup."
                 )
         group.set_desired_capacity(wanted)
 
@@ -159,8 +160,8 @@ def _patch_groups(reconciler: Reconciler) -> None:
             if group.instance_states and not self._get_bool_param("ForceDelete", False):
                 raise AutoscalingClientError(
                     "ResourceInUse",
-                    "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance "
-                    "request(s) still in the group.",
+                    "You cannot delete an AutoScalingGroup while there are instances or pending Spot "
+                    "instance request(s) still in the group.",
                 )
             ids = [member.instance_id for member in group.instance_states]
             if ids:
@@ -215,19 +216,22 @@ def _add_refreshes(reconciler: Reconciler) -> None:
         refresh = reconciler.book(group).refresh
         if refresh is None:
             raise AutoscalingClientError(
-                "ActiveInstanceRefreshNotFound", "No in progress or pending Instance Refresh found for Auto Scaling group"
-                f" {group.name}",
-            )  # fmt: skip
+                "ActiveInstanceRefreshNotFound",
+                f"No in progress or pending Instance Refresh found for Auto Scaling group {group.name}",
+            )
         refresh.status = "Cancelling"
         return ActionResult({"InstanceRefreshId": refresh.instance_refresh_id})
 
-    AutoScalingResponse.start_instance_refresh = start
-    AutoScalingResponse.describe_instance_refreshes = describe
-    AutoScalingResponse.cancel_instance_refresh = cancel
+    for name, operation in (
+        ("start_instance_refresh", start),
+        ("describe_instance_refreshes", describe),
+        ("cancel_instance_refresh", cancel),
+    ):
+        setattr(AutoScalingResponse, name, operation)
 
 
 def _group(backend: Any, name: str) -> FakeAutoScalingGroup:
-    group = backend.autoscaling_groups.get(name)
+    group: FakeAutoScalingGroup | None = backend.autoscaling_groups.get(name)
     if group is None:
         raise ValidationError(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
     return group

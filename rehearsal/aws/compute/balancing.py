@@ -1,7 +1,8 @@
 """ELBv2: hands moto's books to the load balancers that really run, and reports what their probes found.
 
-What moto leaves out and this puts right: time to come up, regional zone ids, certificates that must exist and be
-issued, deletion protection, and target health that follows reality. Source: ELB API Reference (2015-12-01).
+What moto leaves out and this puts right: time to come up, regional zone ids, certificates that must exist and
+be issued, deletion protection, and target health that follows reality.
+Source: ELB API Reference (2015-12-01).
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ def _patch_listeners(world: World) -> None:
         return original(self, *args, **kwargs)
 
     @around(ELBv2Backend, "modify_listener")
-    def modify(original: Callable[..., Any], self: Any, arn: str, *args: Any, **kwargs: Any) -> Any:
-        port, protocol, policy, certificates, actions = (*args, *[None] * (5 - len(args)))
+    def modify(original: Callable[..., Any], self: Any, arn: str, *args: Any) -> Any:
+        port, protocol, policy, certificates, actions = args
         for each in actions or []:
             action(each)
         for each in certificates or []:
@@ -147,7 +148,7 @@ def draining(group: FakeTargetGroup) -> dict[str, dict[str, Any]]:
 
 
 def deregister(group: FakeTargetGroup, target_ids: list[str]) -> None:
-    """Take targets out of the group at once: no new requests reach them, they are `draining` until forgotten."""
+    """Take targets out of the group: no new requests reach them, they are `draining` until forgotten."""
     for target_id in target_ids:
         target = group.targets.pop(target_id, None)
         if target is not None:

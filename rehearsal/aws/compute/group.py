@@ -6,23 +6,24 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState
 from moto.ec2.models.instances import Instance
 
 
-class Member(InstanceState):  # type: ignore[misc]
+class Member(InstanceState):
     """An instance of a group, with the launch template version it was made from."""
 
     def __init__(self, instance: Instance, group: FakeAutoScalingGroup, version: int) -> None:
-        instance.autoscaling_group = group
+        instance.autoscaling_group = group  # type: ignore[attr-defined]
         protected = group.new_instances_protected_from_scale_in
         super().__init__(instance, "Pending", "Healthy", protected, group)
         self.version = version
         self.in_service_since: float | None = None
         self.sick_since: float | None = None
         self.leave_at = 0.0
+        self.noticed = False
         self.activity: Activity | None = None
 
     @property
@@ -74,7 +75,7 @@ class Refresh:
         self.end_time: datetime | None = None
         self.percentage_complete = 0
         self.preferences = preferences
-        self.todo = [member.instance_id for member in group.instance_states]
+        self.todo = [member.instance_id for member in members(group)]
         self.total = len(self.todo)
 
     @property
@@ -101,6 +102,11 @@ class Refresh:
     def close(self, status: str) -> None:
         """End it."""
         self.status, self.end_time = status, datetime.now(UTC)
+
+
+def members(group: FakeAutoScalingGroup) -> list[Member]:
+    """The group's instances; the controller alone puts them there."""
+    return cast("list[Member]", group.instance_states)
 
 
 @dataclass

@@ -153,7 +153,7 @@ def patch(fleet: Fleet) -> None:
     def terminate(original: Callable[..., Any], self: Any) -> Any:
         fleet.power_off(self.id, keep_disk=False)
         if self.state == "terminated":
-            return original_state(self)
+            return _unchanged(self)
         return original(self)
 
     @around(Instance, "stop")
@@ -169,8 +169,7 @@ def patch(fleet: Fleet) -> None:
         return before
 
 
-def original_state(instance: Instance) -> Any:
-    """The state of an instance that a repeated call leaves as it is."""
+def _unchanged(instance: Instance) -> Any:
     return type(instance._state)(instance.state, instance.state_code)
 
 
@@ -182,13 +181,15 @@ def _same(reservation: Reservation, response: Any) -> Any:
     if wanted and tags.get("aws:ec2launchtemplate:id") != wanted:
         raise EC2ClientError(
             "IdempotentParameterMismatch",
-            "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+            "Arguments on this idempotent request are inconsistent with arguments used in previous "
+            "request(s).",
         )
     return ActionResult(reservation)
 
 
 def _launched_with(backend: Any, token: str) -> Reservation | None:
-    for reservation in backend.all_reservations():
+    reservations: list[Reservation] = backend.all_reservations()
+    for reservation in reservations:
         if any(instance.client_token == token for instance in reservation.instances):
             return reservation
     return None

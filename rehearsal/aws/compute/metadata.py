@@ -1,7 +1,7 @@
 """The instance metadata service, version 2: what a machine may know of itself.
 
-One server for the world; each machine is told a base URL that ends in its own instance id. Only what is listed
-here exists; the rest is 404, as on EC2. Source: EC2 User Guide, "Use the Instance Metadata Service".
+One server for the world; each machine is told a base URL that ends in its own instance id. Only what is
+listed here exists; the rest is 404, as on EC2. Source: EC2 User Guide, "Use the Instance Metadata Service".
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def serve(fleet: Fleet) -> None:
     """Answer at the fleet's metadata address for as long as this process lives. OSError when it is taken."""
     from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
-    class Handler(WSGIRequestHandler):  # type: ignore[misc]
+    class Handler(WSGIRequestHandler):
         def log(self, type: str, message: str, *args: Any) -> None:
             """Machines' look-ups are nobody's business."""
 
-    class Server(ThreadingMixIn, BaseWSGIServer):  # type: ignore[misc]
+    class Server(ThreadingMixIn, BaseWSGIServer):
         multithread = True
         daemon_threads = True
 
@@ -49,6 +49,7 @@ class Metadata:
         self._credentials: dict[str, dict[str, str]] = {}
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
         from werkzeug.wrappers import Request, Response
 
         request = Request(environ)

@@ -1,12 +1,13 @@
 """Auto Scaling's controller: makes groups what they should be, an instance at a time, as reality lets it.
 
-Members are launched into the zone that has fewest, serve once running, are replaced when they end or when their
-load balancer finds them sick after the grace, and leave through draining. Waits are the cloud's, scaled; a boot is
-real, so a grace is never shorter than `_SHORTEST_GRACE_S`. Source: Auto Scaling User Guide.
+Members are launched into the zone that has fewest, serve once running, are replaced when they end or when
+their load balancer finds them sick after the grace, and leave through draining. Waits are the cloud's,
+scaled; a boot is real, so a grace is never shorter than `_SHORTEST_GRACE_S`. Source: Auto Scaling User Guide.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from moto.elbv2.models import FakeTargetGroup
 from rehearsal.aws.calls import Call
 from rehearsal.aws.compute import refresh
 from rehearsal.aws.compute.balancing import deregister
-from rehearsal.aws.compute.group import Book, Member, now
+from rehearsal.aws.compute.group import Book, Member, members, now
 from rehearsal.aws.compute.instances import Fleet
 from rehearsal.world import World
 
@@ -24,6 +25,7 @@ _LOOK_EVERY_S = 0.1
 _SHORTEST_GRACE_S = 5.0
 _LONGEST_DRAIN_S = 0.5  # requests here take milliseconds; ELB ends draining when nothing is in flight
 _RETRY_LAUNCH_S = 30.0
+_NOTICED = "asg.reconcile"
 _GONE = ("shutting-down", "terminated", "stopping", "stopped")
 
 Found = dict[str, dict[str, dict[str, str]]]
@@ -61,10 +63,9 @@ class Reconciler:
             self._examine(group, found)
         if "ReplaceUnhealthy" not in suspended:
             self._replace_sick(group, book)
+        self._note_first_health(group, found)
         spare = refresh.advance(self, group, book, found) if "InstanceRefresh" not in suspended else 0
-        missing = (
-            (group.desired_capacity or 0) + spare - sum(member.active for member in group.instance_states)
-        )
+        missing = (group.desired_capacity or 0) + spare - sum(member.active for member in members(group))
         if missing > 0 and "Launch" not in suspended and now() >= book.not_before:
             for _ in range(missing):
                 self._launch(group, book)
@@ -75,7 +76,7 @@ class Reconciler:
     # --- coming --------------------------------------------------------------------------------------------
 
     def _admit(self, group: FakeAutoScalingGroup, suspended: set[str]) -> None:
-        for member in group.instance_states:
+        for member in members(group):
             if member.lifecycle_state == "Pending" and member.instance.state == "running":
                 member.lifecycle_state, member.in_service_since = "InService", now()
                 if member.activity:
@@ -93,7 +94,7 @@ class Reconciler:
 
     def _launch(self, group: FakeAutoScalingGroup, book: Book) -> None:
         zones = Counter({subnet.availability_zone: 0 for subnet in _subnets(group)})
-        zones.update(m.availability_zone for m in group.instance_states if m.active)
+        zones.update(m.availability_zone for m in members(group) if m.active)
         for zone, _ in sorted(zones.items(), key=lambda row: (row[1], row[0])):
             activity = book.note(group, "Launching a new EC2 instance", book.why or "capacity is to grow.")
             refused = self._refused(group, zone)
@@ -107,8 +108,8 @@ class Reconciler:
         book.not_before = now() + max(1.0, _RETRY_LAUNCH_S / self.world.settings.scale)
 
     def _refused(self, group: FakeAutoScalingGroup, zone: str) -> str | None:
-        """Why there is no capacity in a zone: a fault of the rehearsal's, met as RunInstances would meet it."""
-        faults = getattr(self.world, "faults", None)
+        """Why there is no capacity in a zone: a fault, met as RunInstances would meet it."""
+        faults = self.world.faults
         call = Call(
             "ec2", "RunInstances", group.region, "autoscaling.amazonaws.com", {"AvailabilityZone": zone}
         )
@@ -116,12 +117,12 @@ class Reconciler:
         if rule is None or rule.effect not in ("no-capacity", "error", "deny", "throttle"):
             return None
         return (
-            f"We currently do not have sufficient {group.instance_type} capacity in the Availability Zone you "
-            f"requested ({zone}). Our system will be working on provisioning additional capacity."
+            f"We currently do not have sufficient {group.instance_type} capacity in the Availability Zone "
+            f"you requested ({zone}). Our system will be working on provisioning additional capacity."
         )
 
     def _run_instance(self, group: FakeAutoScalingGroup, zone: str, book: Book) -> Member:
-        template = group.ec2_launch_template
+        template: Any = group.ec2_launch_template
         version = template.get_version(group.launch_template_version)
         subnet = next(each for each in _subnets(group) if each.availability_zone == zone)
         tags = {**group.get_propagated_tags(), ASG_NAME_TAG: group.name}
@@ -147,7 +148,7 @@ class Reconciler:
         grace = max(
             float(group.health_check_grace_period or 0) / self.world.settings.scale, _SHORTEST_GRACE_S
         )
-        for member in group.instance_states:
+        for member in members(group):
             if not member.active:
                 continue
             gone = member.instance.state in _GONE
@@ -159,11 +160,31 @@ class Reconciler:
                 member.sick_since = None
             elif member.sick_since is None:
                 member.sick_since = now()
-            elif now() - member.sick_since > self._detection():
+            elif now() - member.sick_since > self.world.cloud_seconds(_NOTICED) / self.world.settings.scale:
                 member.health_status = "Unhealthy"
+                self._note_wait(
+                    group, _NOTICED, now() - member.sick_since, self.world.cloud_seconds(_NOTICED)
+                )
 
-    def _detection(self) -> float:
-        return self.world.cloud_seconds("asg.reconcile") / self.world.settings.scale
+    def _note_first_health(self, group: FakeAutoScalingGroup, found: Found) -> None:
+        """Once a target answers, the load balancer may take an interval to notice: a wait of the cloud's."""
+        for member in members(group):
+            if (
+                member.noticed
+                or not member.in_service_since
+                or self.health(group, member, found) != "healthy"
+            ):
+                continue
+            member.noticed = True
+            interval = max(
+                [float(each.health_check_interval_seconds) for each in self.target_groups(group)], default=0.0
+            )
+            spent = min(interval / self.world.settings.scale, now() - member.in_service_since)
+            self._note_wait(group, "elb.health-check", spent, interval)
+
+    def _note_wait(self, group: FakeAutoScalingGroup, what: str, spent: float, cloud_seconds: float) -> None:
+        cause = self.book(group).cause
+        self.world.record_wait(what, group.region, time.time() - spent, cloud_seconds, cause=cause)
 
     def health(self, group: FakeAutoScalingGroup, member: Member, found: Found) -> str:
         """What load balancers think of a member: the worst of its target groups; healthy when it has none."""
@@ -174,7 +195,7 @@ class Reconciler:
         return next((state for state in ("unhealthy", "initial") if state in states), "healthy")
 
     def _replace_sick(self, group: FakeAutoScalingGroup, book: Book) -> None:
-        for member in list(group.instance_states):
+        for member in list(members(group)):
             if member.active and member.health_status == "Unhealthy":
                 checked = "EC2" if member.instance.state in _GONE else group.health_check_type
                 why = (
@@ -187,34 +208,34 @@ class Reconciler:
 
     def retire(self, group: FakeAutoScalingGroup, member: Member, why: str) -> Any:
         """Take a member out of service: no new requests, then no machine. Answers the activity."""
+        if member.activity and member.activity.end_time is None:
+            member.activity.finish("Cancelled")
         activity = self.book(group).note(group, f"Terminating EC2 instance: {member.instance_id}", why)
         for target_group in self.target_groups(group):
             deregister(target_group, [member.instance_id])
-        delay = max(
-            [
-                float(each.attributes["deregistration_delay.timeout_seconds"])
-                for each in self.target_groups(group)
-            ],
-            default=0.0,
-        )
+        delays = [
+            each.attributes["deregistration_delay.timeout_seconds"] for each in self.target_groups(group)
+        ]
+        delay = max([float(str(each)) for each in delays], default=0.0)
         alive = member.instance.state == "running"
         drain = min(delay / self.world.settings.scale, _LONGEST_DRAIN_S) if alive else 0.0
         member.lifecycle_state, member.activity, member.leave_at = "Terminating", activity, now() + drain
         return activity
 
     def _see_off(self, group: FakeAutoScalingGroup) -> None:
-        for member in list(group.instance_states):
+        for member in list(members(group)):
             if member.lifecycle_state == "Terminating" and now() >= member.leave_at:
                 if member.instance.state != "terminated":
                     group.ec2_backend.terminate_instances([member.instance_id])
                 for target_group in self.target_groups(group):
                     target_group.terminated_targets.pop(member.instance_id, None)
-                group.instance_states = [each for each in group.instance_states if each is not member]
-                member.activity.finish()
+                group.instance_states = [each for each in members(group) if each is not member]
+                if member.activity:
+                    member.activity.finish()
 
     def _victims(self, group: FakeAutoScalingGroup, count: int) -> list[Member]:
-        """The default termination policy: the fullest zone first, there the oldest template, then the oldest."""
-        candidates = [m for m in group.instance_states if m.active and not m.protected_from_scale_in]
+        """Default termination policy: the fullest zone first, there the oldest template, then the oldest."""
+        candidates = [m for m in members(group) if m.active and not m.protected_from_scale_in]
         chosen: list[Member] = []
         while candidates and len(chosen) < count:
             zones = Counter(member.availability_zone for member in candidates)

@@ -1,7 +1,7 @@
 """Instance refresh: members are replaced one at a time, each only when all others serve.
 
-Source: Auto Scaling User Guide, "Use an instance refresh to update instances in an Auto Scaling group". At 100 per
-cent or more a replacement is launched before its member leaves; below, one member leaves first.
+At 100 per cent or more a replacement is launched before its member leaves; below, one member leaves first.
+Source: Auto Scaling User Guide, "Use an instance refresh to update instances in an Auto Scaling group".
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from moto.autoscaling.models import FakeAutoScalingGroup
 
-from rehearsal.aws.compute.group import Book, Member, Refresh, now
+from rehearsal.aws.compute.group import Book, Member, Refresh, members, now
 
 if TYPE_CHECKING:
     from rehearsal.aws.compute.reconcile import Found, Reconciler
 
 
 def advance(reconciler: Reconciler, group: FakeAutoScalingGroup, book: Book, found: Found) -> int:
-    """Take the next step of the group's refresh; answers how many instances more than desired it wants now."""
+    """Take the next step of the group's refresh; answers how many instances beyond desired it wants now."""
     refresh = book.refresh
     if refresh is None:
         return 0
-    present = {member.instance_id: member for member in group.instance_states if member.active}
+    present = {member.instance_id: member for member in members(group) if member.active}
     refresh.todo = [each for each in refresh.todo if each in present]
     refresh.percentage_complete = 100 - round(100 * len(refresh.todo) / max(refresh.total, 1))
     if refresh.status == "Cancelling":

@@ -61,7 +61,7 @@ def _balancer(world: World, backend: ELBv2Backend, balancer: Any) -> Balancer:
 
 def _listener(world: World, listener: Any) -> Listener:
     issued = [for_certificate(world.settings.home, arn) for arn in listener.certificates]
-    rules = sorted(list(listener._non_default_rules.values()), key=lambda rule: int(rule.priority))
+    rules = sorted(listener._non_default_rules.values(), key=lambda rule: int(rule.priority))
     return Listener(
         port=int(listener.port),
         protocol=listener.protocol,
@@ -121,7 +121,7 @@ def _group(backend: ELBv2Backend, group: FakeTargetGroup) -> TargetGroup:
         used=backend._any_listener_using(group.arn),
         targets=tuple(_target(backend, each, group) for each in list(group.targets.values())),
         check=HealthCheck(
-            protocol=group.health_check_protocol,
+            protocol="HTTPS" if group.health_check_protocol == "HTTPS" else "HTTP",
             port=str(group.health_check_port or "traffic-port"),
             path=group.health_check_path or "/",
             codes=str((group.matcher or {}).get("HttpCode", "200")),
@@ -138,5 +138,5 @@ def _target(backend: ELBv2Backend, target: dict[str, Any], group: FakeTargetGrou
     if not target["Id"].startswith("i-"):
         return Target(id=target["Id"], address=target["Id"], port=port)
     instance = backend.ec2_backend.get_instance_by_id(target["Id"])
-    up = instance is not None and instance.state == "running"
-    return Target(id=target["Id"], address=str(instance.private_ip) if up else "", port=port)
+    address = instance.private_ip if instance is not None and instance.state == "running" else ""
+    return Target(id=target["Id"], address=str(address), port=port)
