@@ -103,7 +103,7 @@ def load(path: Path, name: str, version_: str, built_at: datetime) -> Artefact:
 
 
 def build(version_: str, built_at: datetime, *, python: str = "", platform: str = "") -> Artefact:
-    """Build the bundle. `python` (3.12) and `platform` (manylinux_2_28_x86_64): this machine's if not given."""
+    """Build the bundle. `python` (3.12) and `platform` (manylinux_2_28_x86_64): default: ours."""
     ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)

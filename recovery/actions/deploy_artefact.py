@@ -87,7 +87,7 @@ class DeployArtefact(Action):
         targets = ctx.sites.of(ctx.target).web.targets()
         if targets.healthy < self._servers(ctx):
             raise ActionFailed(
-                f"only {targets.healthy} of {targets.total} servers are healthy: {'; '.join(targets.reasons)}",
+                f"{targets.healthy} of {targets.total} servers are healthy: {'; '.join(targets.reasons)}",
                 means="the web tier does not hold",
                 cure="see a server's console: aws ec2 get-console-output; then dr resume",
             )

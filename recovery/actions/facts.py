@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from recovery.actions.base import Fact
+from recovery.units import human
 
 
 class SiteLost(Fact):
@@ -15,6 +16,10 @@ class SiteLost(Fact):
     evidence: tuple[str, ...]
     assessed_at: datetime
 
+    def says(self) -> str:
+        """See Fact."""
+        return f"{self.region} unreachable by independent paths; the site that takes over answers"
+
 
 class SiteFenced(Fact):
     """The latch is engaged: the lost site takes no customers, even when it returns."""
@@ -22,6 +27,10 @@ class SiteFenced(Fact):
     latch: str
     engaged_at: datetime
     was_engaged: bool
+
+    def says(self) -> str:
+        """See Fact."""
+        return "latch engaged: the lost site takes no customers"
 
 
 class RecoveryPoint(Fact):
@@ -36,6 +45,10 @@ class RecoveryPoint(Fact):
     storage_gb: int
     engine_version: str
 
+    def says(self) -> str:
+        """See Fact."""
+        return f"backups reach {self.restore_to:%H:%M:%S}, loss {human(self.loss_seconds)}"
+
 
 class DatabaseRestored(Fact):
     """A restored instance that answers SQL."""
@@ -47,6 +60,10 @@ class DatabaseRestored(Fact):
     port: int
     restored_to: datetime
 
+    def says(self) -> str:
+        """See Fact."""
+        return f"{self.identifier} answers SQL"
+
 
 class AccessIssued(Fact):
     """Master and application roles have the standby's own passwords; secrets name the new endpoint."""
@@ -55,6 +72,10 @@ class AccessIssued(Fact):
     host: str
     port: int
     roles: tuple[str, ...]
+
+    def says(self) -> str:
+        """See Fact."""
+        return f"{' and '.join(self.roles)} log in with the site's own passwords"
 
 
 class StackUp(Fact):
@@ -70,12 +91,20 @@ class StackUp(Fact):
     backend: str
     """Where the stack's state is kept now."""
 
+    def says(self) -> str:
+        """See Fact."""
+        return f"{self.stack}: {self.created} created, {self.updated} changed, {self.replaced} replaced"
+
 
 class WebUp(Fact):
     """Web servers answer behind the holding page."""
 
     servers: int
     version: str
+
+    def says(self) -> str:
+        """See Fact."""
+        return f"{self.servers} servers healthy, {self.version}"
 
 
 class Checked(Fact):
@@ -92,6 +121,10 @@ class ServiceVerified(Fact):
     checks: tuple[Checked, ...]
     watermark: str | None
     """Moment of the last row that counts, as the database says it."""
+
+    def says(self) -> str:
+        """See Fact."""
+        return f"{len(self.checks)} checks hold, last row {self.watermark or 'unknown'}"
 
 
 class NameSeen(Fact):
@@ -111,6 +144,11 @@ class NameSwitched(Fact):
     page: str
     """What the load balancer did before (JSON), to put it back."""
 
+    def says(self) -> str:
+        """See Fact."""
+        slowest = max((one.seconds for one in self.seen), default=0.0)
+        return f"{len(self.seen)} servers and resolvers lead to {self.site}, the last after {human(slowest)}"
+
 
 class DatabaseAdopted(Fact):
     """The restored instance belongs to its stack; a preview replaces nothing."""
@@ -119,6 +157,10 @@ class DatabaseAdopted(Fact):
     identifier: str
     urn: str
     patch: str
+
+    def says(self) -> str:
+        """See Fact."""
+        return f"{self.identifier} belongs to {self.stack}; nothing is replaced"
 
 
 class Reprotected(Fact):
@@ -129,12 +171,20 @@ class Reprotected(Fact):
     backup_retention_days: int
     patch: str
 
+    def says(self) -> str:
+        """See Fact."""
+        return f"Multi-AZ, backups {self.backup_retention_days} days"
+
 
 class JobsReleased(Fact):
     """Background jobs and outbound mail run again, at the new site only."""
 
     stack: str
     patch: str
+
+    def says(self) -> str:
+        """See Fact."""
+        return f"background jobs and mail run at {self.stack}"
 
 
 class SiteQuarantined(Fact):
@@ -143,9 +193,17 @@ class SiteQuarantined(Fact):
     site: str
     done: tuple[str, ...]
 
+    def says(self) -> str:
+        """See Fact."""
+        return "; ".join(self.done) or "quarantined already"
+
 
 class Notified(Fact):
     """Who was told, by what kind of channel."""
 
     channels: tuple[str, ...]
     failed: tuple[str, ...]
+
+    def says(self) -> str:
+        """See Fact."""
+        return f"told by {', '.join(self.channels)}"

@@ -86,7 +86,8 @@ class VerifyService(Action):
         web = ctx.target.web
         lines = [
             f"TOKEN=$(aws secretsmanager get-secret-value --region {ctx.target.region} \\",
-            f"  --secret-id {ctx.target.secrets.verify_token} --query SecretString --output text | jq -r .token)",
+            f"  --secret-id {ctx.target.secrets.verify_token} --query SecretString --output text |",
+            "  jq -r .token)",
         ]
         for check in load(ctx.project).http:
             lines.append(
