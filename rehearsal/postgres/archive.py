@@ -67,17 +67,21 @@ class Archive:
             found.append(Base(marker.with_suffix(""), *times))
         return found
 
-    def take_base(self, sockets: Path, user: str) -> Base:
-        """Copy a running server's data, as pg_basebackup does it; PostgresError when that fails."""
+    def take_base(self, sockets: Path, user: str, *, with_log: bool = False) -> Base:
+        """Copy a running server's data, as pg_basebackup does it; PostgresError when that fails.
+
+        With the log inside it can be restored without an archive; without, the server waits until all
+        that is needed has been archived.
+        """
         with self._lock:
             number = len(list((self.folder / "base").glob("*.json"))) + 1
             target = self.folder / "base" / f"{number:05d}"
             part = target.with_name(f"{target.name}.part")
             shutil.rmtree(part, ignore_errors=True)
             started = datetime.now(UTC)
-            # no log inside: it is in the archive, and the server waits until it is
             argv = [str(self._programs.bin / "pg_basebackup"), "--host", str(sockets), "--username", user]
-            argv += ["--pgdata", str(part), "--checkpoint=fast", "--wal-method=none", "--no-sync", "--no-manifest"]
+            argv += [f"--wal-method={'fetch' if with_log else 'none'}", "--pgdata", str(part)]
+            argv += ["--checkpoint=fast", "--no-sync", "--no-manifest"]
             self._programs.run(argv, cwd=self.folder, log=self.log)
             return self.add_base(part, started, datetime.now(UTC))
 

@@ -48,6 +48,7 @@ _SETTINGS = {
     "ssl": "on",
     "cluster_name": "",
 }
+_INTERLOCK_BYTES = 56  # sizeof(PGShmemHeader)
 _PATIENCE_S = 60.0
 _PROMPT_S = 10.0
 
@@ -107,11 +108,15 @@ class Cluster:
         """Data of a server that was never started before."""
         self._programs.copy_folder(template, self.data, log=self.log)
 
-    def make_from(self, base: Base, recovery: Recovery, shape: Shape) -> None:
-        """Data as of a base backup; the next start recovers it to where `recovery` says."""
+    def make_from(self, base: Base, recovery: Recovery | None, shape: Shape) -> None:
+        """Data as of a base backup; the next start recovers it to where `recovery` says.
+
+        Without `recovery`, to the moment at which a base backup with its log inside was finished.
+        """
         self._programs.copy_folder(base.folder, self.data, log=self.log)
         self.configure(shape, recovery)
-        self._programs.write(self.data / "recovery.signal", "")
+        if recovery is not None:
+            self._programs.write(self.data / "recovery.signal", "")
 
     def configure(self, shape: Shape, recovery: Recovery | None = None) -> None:
         """Write its configuration; a running server takes it over where PostgreSQL can without a restart."""
@@ -212,9 +217,9 @@ class Cluster:
             connect_timeout=int(_PROMPT_S),
         )
 
-    def sql(self, statement: LiteralString, *values: Any, database: str = "postgres") -> list[tuple[Any, ...]]:
+    def sql(self, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
         """Run one statement as superuser; psycopg.Error as it comes."""
-        with self.connect(database) as connection:
+        with self.connect() as connection:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -247,6 +252,22 @@ def release_interlock(data: Path) -> None:
     except (OSError, IndexError, ValueError):
         return
     remove_segment(segment)
+
+
+def sweep_interlocks() -> None:
+    """Remove the interlocks that servers of a world left which was itself killed.
+
+    Only segments of PostgreSQL's size that nobody is attached to and whose maker is dead, and that are ours
+    to remove. Source: proc_sysvipc(5) /proc/sysvipc/shm: key shmid perms size cpid lpid nattch ...
+    """
+    try:
+        lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    except OSError:
+        return
+    for fields in (line.split() for line in lines):
+        size, maker, attached = int(fields[3]), int(fields[4]), int(fields[6])
+        if size == _INTERLOCK_BYTES and not attached and not Path(f"/proc/{maker}").exists():
+            remove_segment(int(fields[1]))
 
 
 def remove_segment(segment: int) -> None:

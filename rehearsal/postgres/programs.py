@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from rehearsal.processes import Child
-from rehearsal.world import World
+
+if TYPE_CHECKING:
+    from rehearsal.world import WorldSettings
 
 _LOG_LINES = 12
 
@@ -16,21 +19,29 @@ class PostgresError(RuntimeError):
     """One of PostgreSQL's programs failed; the message ends with what it said last."""
 
 
+class Spawn(Protocol):
+    """`World.spawn`, or that of a `Spawner` of one's own."""
+
+    def __call__(self, argv: list[str], *, cwd: Path, env: dict[str, str], log: Path) -> Child:
+        """Start an unprivileged child."""
+
+
 class Programs:
     """PostgreSQL's programs, and the files that they own."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.bin = world.settings.postgres
-        self.uid = world.settings.uid
+    def __init__(self, settings: WorldSettings, spawn: Spawn) -> None:
+        self._spawn = spawn
+        self.bin = settings.postgres
+        self.uid = settings.uid
 
     def environment(self) -> dict[str, str]:
         """All that a PostgreSQL program of the world sees; nothing of the user's own."""
-        return {"PATH": f"{self.bin}:{os.defpath}:/usr/sbin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent"}
+        path = f"{self.bin}:{os.defpath}:/usr/sbin"
+        return {"PATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent"}
 
     def start(self, argv: list[str], *, cwd: Path, log: Path) -> Child:
         """Start a server that dies with the world."""
-        return self._world.spawn(argv, cwd=cwd, env=self.environment(), log=log)
+        return self._spawn(argv, cwd=cwd, env=self.environment(), log=log)
 
     def run(self, argv: list[str], *, cwd: Path, log: Path) -> None:
         """Run a program to its end; PostgresError when it fails."""

@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 
 SEGMENT = re.compile(r"^[0-9A-F]{24}$")
-_COMMIT = re.compile(r"tx:\s+(\d+), lsn: (\S+),.*desc: COMMIT (?:PREPARED )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
+_COMMIT = re.compile(
+    r"tx:\s+(\d+), lsn: (\S+),.*desc: COMMIT (?:PREPARED )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC"
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""RDS for PostgreSQL as the world's AWS has it: moto's API, real servers, backups, replication and restores."""
+"""RDS for PostgreSQL in the world's AWS: moto's API, real servers, backups, replication and restores."""
 
 from __future__ import annotations
 

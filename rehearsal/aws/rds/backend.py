@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from moto.rds import exceptions, models, urls
 from moto.rds.models import rds_backends
 
 from rehearsal.aws import calls
-from rehearsal.aws.rds import backups, checks, restore
+from rehearsal.aws.rds import backups, checks, restore, snapshots
 from rehearsal.aws.rds.backups import Replication
 from rehearsal.aws.rds.fleet import Fleet
 from rehearsal.aws.rds.instance import DBInstance
@@ -16,7 +16,7 @@ from rehearsal.aws.rds.modify import modify
 from rehearsal.aws.rds.responses import add_operations
 
 
-class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
+class Backend(models.RDSBackend):
     """RDS of one account and region."""
 
     fleet: ClassVar[Fleet]
@@ -42,7 +42,7 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
         """A DB instance and its server, with nothing in it yet."""
         with self.fleet.lock:
             checks.new_identifier(self, settings["db_instance_identifier"])
-            database = DBInstance(self, **settings)
+            database = DBInstance(self, **settings)  # type: ignore[abstract]
             self.databases[database.db_instance_identifier] = database
             self.fleet.add(database)
         database.add_event("DB_INSTANCE_CREATE")
@@ -52,8 +52,10 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
         """ModifyDBInstance."""
         database = self._existing(db_instance_identifier)
         params = db_kwargs.original_dict()
-        params.pop("new_db_instance_identifier", None)  # moto's own addition
-        modify(database, params, calls.cause())
+        if "new_db_instance_identifier" in params:  # moto spells this one in its own way
+            params["NewDBInstanceIdentifier"] = params.pop("new_db_instance_identifier")
+        with self.fleet.lock:
+            modify(database, params, calls.cause())
         return database
 
     def reboot_db_instance(self, db_instance_identifier: str, *, failover: bool = False) -> DBInstance:
@@ -67,11 +69,13 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
         database.server.reboot(failover=failover, cause=calls.cause())
         return database
 
-    def stop_db_instance(self, db_instance_identifier: str, db_snapshot_identifier: str | None = None) -> DBInstance:
+    def stop_db_instance(
+        self, db_instance_identifier: str, db_snapshot_identifier: str | None = None
+    ) -> DBInstance:
         """StopDBInstance."""
-        if db_snapshot_identifier:
-            raise NotImplementedError("the rehearsal's StopDBInstance takes no snapshot")
         database = self._available(db_instance_identifier)
+        if db_snapshot_identifier:
+            self.create_db_snapshot(db_instance_identifier, db_snapshot_identifier)
         database.server.halt(calls.cause())
         return database
 
@@ -80,7 +84,7 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
         database = self._existing(db_instance_identifier)
         if database.status != "stopped":
             raise exceptions.InvalidDBInstanceStateError(db_instance_identifier, "start")
-        database.server.submit("starting", lambda _: database.server.open(), calls.cause())
+        database.server.jobs.submit("starting", lambda _: database.server.open(), calls.cause())
         return database
 
     def delete_db_instance(
@@ -102,7 +106,7 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
             )
         if skip_final_snapshot and final_db_snapshot_identifier:
             raise exceptions.InvalidParameterCombination(
-                "FinalDBSnapshotIdentifier can not be specified when deleting an instance and skipping the final snapshot."
+                "FinalDBSnapshotIdentifier can not be specified when skipping the final snapshot."
             )
         if database.status == "deleting":
             raise checks.refuse(
@@ -120,7 +124,10 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
     # --- restores --------------------------------------------------------------------------------------
 
     def restore_db_instance_to_point_in_time(
-        self, source_db_identifier: str | None, target_db_identifier: str, overrides: Any
+        self,
+        source_db_identifier: str | None,  # noqa: ARG002
+        target_db_identifier: str,  # noqa: ARG002
+        overrides: Any,
     ) -> DBInstance:
         """RestoreDBInstanceToPointInTime, from own, retained or replicated automated backups."""
         return restore.to_point_in_time(self, dict(overrides), calls.cause())
@@ -129,9 +136,44 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
         """RestoreDBInstanceFromDBSnapshot."""
         return restore.from_snapshot(self, from_snapshot_id, dict(overrides), calls.cause())
 
+    # --- snapshots -------------------------------------------------------------------------------------
+
+    def create_db_snapshot(self, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
+        """CreateDBSnapshot; automated ones are listed by the server that took them."""
+        database = self._existing(db_instance_identifier)
+        manual = kwargs.get("snapshot_type", "manual") == "manual"
+        if manual and database.status not in ("available", "stopped"):
+            raise checks.refuse(
+                "InvalidDBInstanceState", f"{db_instance_identifier} is not in available state."
+            )
+        snapshot = super().create_db_snapshot(db_instance_identifier, *args, **kwargs)
+        if manual:
+            snapshots.create(self, database, snapshot, calls.cause())
+        return snapshot
+
+    def copy_db_snapshot(self, source_db_snapshot_identifier: str, *args: Any, **kwargs: Any) -> Any:
+        """CopyDBSnapshot, also from another region."""
+        source = self.get_db_snapshot(source_db_snapshot_identifier)
+        key = kwargs.get("kms_key_id")
+        if source.encrypted and source.region != self.region_name and not key:
+            raise exceptions.InvalidParameterCombination(
+                "Copying an encrypted snapshot to another region needs a KmsKeyId of that region."
+            )
+        if key:
+            kwargs["kms_key_id"] = checks.kms_key_arn(self, key)
+        target = super().copy_db_snapshot(source_db_snapshot_identifier, *args, **kwargs)
+        snapshots.copy(self, source, target, calls.cause())
+        return target
+
+    def delete_db_snapshot(self, db_snapshot_identifier: str) -> Any:
+        """DeleteDBSnapshot."""
+        snapshot = super().delete_db_snapshot(db_snapshot_identifier)
+        snapshots.remove(self, snapshot)
+        return snapshot
+
     # --- automated backups -----------------------------------------------------------------------------
 
-    def describe_db_instance_automated_backups(self, **asked: Any) -> list[dict[str, Any]]:  # type: ignore[override, unused-ignore]
+    def describe_db_instance_automated_backups(self, **asked: Any) -> list[dict[str, Any]]:  # type: ignore[override]
         """DescribeDBInstanceAutomatedBackups: the region's own, and those replicated to it."""
         return backups.find(self.fleet, self.region_name, asked)
 
@@ -161,7 +203,9 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
 
     # --- groups ----------------------------------------------------------------------------------------
 
-    def modify_db_parameter_group(self, db_parameter_group_name: str, db_parameter_group_parameters: Any) -> Any:
+    def modify_db_parameter_group(
+        self, db_parameter_group_name: str, db_parameter_group_parameters: Any
+    ) -> Any:
         """ModifyDBParameterGroup; dynamic parameters reach running servers."""
         group = super().modify_db_parameter_group(db_parameter_group_name, db_parameter_group_parameters)
         for server in self.fleet.using_parameter_group(self.region_name, db_parameter_group_name):
@@ -171,15 +215,15 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
     def delete_db_parameter_group(self, db_parameter_group_name: str) -> Any:
         """DeleteDBParameterGroup; refused while an instance has it."""
         if self.fleet.using_parameter_group(self.region_name, db_parameter_group_name):
-            raise checks.refuse(
-                "InvalidDBParameterGroupState", "One or more database instances are still members of this parameter group"
-            )
+            message = "One or more database instances are still members of this parameter group"
+            raise checks.refuse("InvalidDBParameterGroupState", message)
         return super().delete_db_parameter_group(db_parameter_group_name)
 
     def create_subnet_group(self, subnet_name: str, description: str, subnets: Any, tags: Any) -> Any:
         """CreateDBSubnetGroup; two zones at least, in one VPC."""
         if subnet_name in self.subnet_groups:
-            raise checks.refuse("DBSubnetGroupAlreadyExists", f"The DB subnet group '{subnet_name}' already exists.")
+            message = f"The DB subnet group '{subnet_name}' already exists."
+            raise checks.refuse("DBSubnetGroupAlreadyExists", message)
         checks.subnets(subnets)
         return super().create_subnet_group(subnet_name, description, subnets, tags)
 
@@ -197,8 +241,8 @@ class Backend(models.RDSBackend):  # type: ignore[misc, unused-ignore]
     # --- small -----------------------------------------------------------------------------------------
 
     def _existing(self, identifier: str) -> DBInstance:
-        database: DBInstance = self.describe_db_instances(identifier)[0]
-        return database
+        found: Any = self.describe_db_instances(identifier)[0]
+        return cast(DBInstance, found)
 
     def _available(self, identifier: str) -> DBInstance:
         database = self._existing(identifier)

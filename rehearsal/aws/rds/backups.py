@@ -50,7 +50,8 @@ class Replication:
         self.retention = retention
         self.tags = tags
         self.arn = new_backup_arn(region, source.database.account_id)
-        self.archive = Archive(fleet.programs, world.settings.home / "backups" / region / f"{source.id}.replica")
+        folder = world.settings.home / "backups" / region / f"{source.id}.replica"
+        self.archive = Archive(fleet.programs, folder)
         self.running = True
         self._lag = timedelta(seconds=world.cloud_seconds("rds.replication") / world.settings.scale)
         self._arrived: set[str] = set()
@@ -107,7 +108,7 @@ def start(backend: Backend, params: dict[str, Any]) -> Replication:
     if source is None:
         raise exceptions.DBInstanceNotFoundError(arn)
     if source.region == region:
-        raise checks.refuse("InvalidParameterValue", "The source and the destination region must be different.")
+        raise checks.refuse("InvalidParameterValue", "Source and destination region must be different.")
     if source.database.status == "creating" or not source.database.backup_retention_period:
         raise checks.refuse("InvalidDBInstanceState", f"{arn} has no automated backups to replicate.")
     retention = params.get("BackupRetentionPeriod", 7)
@@ -122,10 +123,10 @@ def start(backend: Backend, params: dict[str, Any]) -> Replication:
         key = checks.kms_key_arn(backend, params["KmsKeyId"])
     with fleet.lock:
         if any(each.source is source and each.region == region for each in fleet.replications):
-            raise checks.refuse(
-                "InvalidDBInstanceAutomatedBackupState", f"Automated backups of {arn} are already replicated here."
-            )
-        replication = Replication(fleet, source, region, kms_key=key, retention=retention, tags=params.get("Tags", []))
+            message = f"Automated backups of {arn} are already replicated here."
+            raise checks.refuse("InvalidDBInstanceAutomatedBackupState", message)
+        tags = params.get("Tags", [])
+        replication = Replication(fleet, source, region, kms_key=key, retention=retention, tags=tags)
         fleet.replications.append(replication)
     return replication
 
@@ -161,9 +162,8 @@ def delete(fleet: Fleet, region: str, resource_id: str | None, arn: str | None) 
     for each in list(fleet.replications):
         if each.region == region and each.arn == arn:
             if each.status != "retained":
-                raise checks.refuse(
-                    "InvalidDBInstanceAutomatedBackupState", "Stop the replication of this automated backup first."
-                )
+                message = "Stop the replication of this automated backup first."
+                raise checks.refuse("InvalidDBInstanceAutomatedBackupState", message)
             shown = describe_replicated(each)
             each.archive.remove()
             with fleet.lock:

@@ -11,12 +11,12 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.kms.models import kms_backends
-from moto.rds import exceptions, models
+from moto.rds import exceptions
 from moto.rds.exceptions import RDSClientError
 
 MAJOR = "17"
 DEFAULT_VERSION = "17.6"
-MODIFIABLE = frozenset({"available", "storage-optimization", "storage-full", "configuring-enhanced-monitoring"})
+MODIFIABLE = frozenset({"available", "storage-optimization", "storage-full"})
 """States in which ModifyDBInstance is taken. AWS documents none of this; public reports show it refused with
 "Database instance is not in available state.", so `backing-up` is held to be one of those that refuse."""
 
@@ -59,10 +59,10 @@ def default_subnet_group(backend: Any) -> str:
         subnets = list(ec2_backends[backend.account_id][backend.region_name].get_default_subnets().values())
         if len(subnets) < 2:
             raise refuse(
-                "DBSubnetGroupDoesNotCoverEnoughAZs", "No default subnet detected in VPC. Please contact AWS Support."
+                "DBSubnetGroupDoesNotCoverEnoughAZs",
+                "No default subnets detected in VPC; pass a DBSubnetGroupName.",
             )
-        group = models.DBSubnetGroup(backend, "default", "default", subnets, [])
-        backend.subnet_groups["default"] = group
+        backend.create_subnet_group("default", "default", subnets, [])
     return "default"
 
 
@@ -80,7 +80,8 @@ def security_groups(backend: Any, ids: list[str], vpc: str) -> None:
     for group_id in ids:
         group = ec2.get_security_group_from_id(group_id)
         if group is None:
-            raise refuse("InvalidParameterValue", f"Invalid security group , groupId= {group_id}, groupName=.")
+            message = f"Invalid security group , groupId= {group_id}, groupName=."
+            raise refuse("InvalidParameterValue", message)
         if group.vpc_id != vpc:
             raise refuse(
                 "InvalidParameterCombination",
@@ -121,8 +122,8 @@ def parameter_group(backend: Any, name: str | None) -> None:
     if family != f"postgres{MAJOR}":
         raise refuse(
             "InvalidParameterCombination",
-            f"The parameter group {name} with DBParameterGroupFamily {family} can't be used for this instance. "
-            f"Please use a parameter group with DBParameterGroupFamily postgres{MAJOR}",
+            f"The parameter group {name} with DBParameterGroupFamily {family} can't be used for this "
+            f"instance. Please use a parameter group with DBParameterGroupFamily postgres{MAJOR}",
         )
 
 
@@ -138,15 +139,15 @@ def creatable(settings: dict[str, Any]) -> None:
     if settings.get("engine") != "postgres" or settings.get("db_cluster_identifier"):
         raise NotImplementedError("the rehearsal's RDS makes PostgreSQL DB instances only")
     if settings.get("manage_master_user_password"):
-        raise NotImplementedError("the rehearsal's RDS does not manage master passwords; pass MasterUserPassword")
+        raise NotImplementedError("the rehearsal's RDS does not manage master passwords; pass one")
     name, password = settings.get("master_username") or "", settings.get("master_user_password") or ""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name) or name.lower() in ("rdsadmin", "admin"):
-        raise refuse(
-            "InvalidParameterValue", f"MasterUsername {name} cannot be used as it is a reserved word used by the engine"
-        )
+        message = f"MasterUsername {name} cannot be used as it is a reserved word used by the engine"
+        raise refuse("InvalidParameterValue", message)
     password_allowed(password)
     if not settings.get("db_instance_class", "").startswith("db."):
-        raise refuse("InvalidParameterValue", f"Invalid DB Instance class: {settings.get('db_instance_class')}")
+        message = f"Invalid DB Instance class: {settings.get('db_instance_class')}"
+        raise refuse("InvalidParameterValue", message)
     retention_allowed(settings.get("backup_retention_period", 1))
 
 
@@ -155,12 +156,12 @@ def password_allowed(password: str) -> None:
     if not 8 <= len(password) <= 128 or re.search(r"[^!-~]|[/@\"]", password):
         raise refuse(
             "InvalidParameterValue",
-            "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides "
-            "'/', '@', '\"', ' ' may be used, and it must have 8 to 128 of them.",
+            "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters "
+            "besides '/', '@', '\"', ' ' may be used, and it must have 8 to 128 of them.",
         )
 
 
 def retention_allowed(days: int) -> None:
     """0 to 35 days."""
     if not 0 <= days <= 35:
-        raise refuse("InvalidParameterValue", f"Invalid backup retention period: {days}. Must be between 0 and 35.")
+        raise refuse("InvalidParameterValue", f"Invalid backup retention period: {days} is not in 0 to 35.")

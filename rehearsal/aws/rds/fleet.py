@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Error as SqlError
 
 from rehearsal.aws.rds.backups import Replication
 from rehearsal.aws.rds.server import Server
+from rehearsal.aws.rds.snapshots import stamp
 from rehearsal.log import log
-from rehearsal.postgres.cluster import make_template
+from rehearsal.postgres.cluster import make_template, sweep_interlocks
 from rehearsal.postgres.programs import PostgresError, Programs
 from rehearsal.world import World
 
@@ -33,7 +33,8 @@ class Fleet:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.programs = Programs(world)
+        self.programs = Programs(world.settings, world.spawn)
+        sweep_interlocks()
         self.servers: list[Server] = []
         """Servers that exist, and those whose automated backups were kept."""
         self.replications: list[Replication] = []
@@ -45,8 +46,10 @@ class Fleet:
         threading.Thread(target=self.template, daemon=True, name="rds-template").start()
         world.on_loss(self._lost)
         world.on_return(self._returned)
+        world.on_end(self._ended)
         scale = world.settings.scale
-        world.every(max(0.5, world.cloud_seconds("rds.log-upload") / 2 / scale), self._heartbeat, name="rds-heartbeat")
+        pulse = world.cloud_seconds("rds.log-upload") / 2 / scale
+        world.every(max(0.5, pulse), self._heartbeat, name="rds-heartbeat")
         lag = world.cloud_seconds("rds.replication") / scale
         world.every(min(1.0, max(0.1, lag / 20)), self._replicate, name="rds-replication")
 
@@ -71,7 +74,11 @@ class Fleet:
         return server
 
     def forget(self, server: Server) -> None:
-        """A server that left nothing behind."""
+        """A server that left nothing behind; its automated snapshots go with its archive."""
+        listed = server.database.backend.database_snapshots
+        for name, snapshot in list(listed.items()):
+            if snapshot.snapshot_type == "automated" and snapshot.dbi_resource_id == server.id:
+                listed.pop(name, None)
         with self.lock:
             self.servers.remove(server)
 
@@ -98,7 +105,6 @@ class Fleet:
                     "port": each.database.port,
                     "data": str(each.cluster.data),
                     "archive": str(each.archive.folder),
-                    "status": each.database.status,
                 }
                 for each in self.servers
                 if not each.gone
@@ -108,10 +114,10 @@ class Fleet:
     def note_backup(self, server: Server) -> None:
         """List a base backup among the automated snapshots."""
         database = server.database
-        stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H-%M")
-        name = f"rds:{database.db_instance_identifier}-{stamp}"
+        name = stamp(database)
         if name not in database.backend.database_snapshots:  # names have minutes; ours come faster
-            database.backend.create_auto_snapshot(database.db_instance_identifier, name)
+            snapshot: Any = database.backend.create_auto_snapshot(database.db_instance_identifier, name)
+            snapshot.base = server.archive.bases()[-1]
 
     # --- controllers -----------------------------------------------------------------------------------
 
@@ -124,7 +130,7 @@ class Fleet:
                 server.cluster.sql("SELECT pg_current_xact_id()")
             except (SqlError, OSError) as error:
                 if server.serving and not self.world.is_lost(server.region):
-                    log.warning("no heartbeat", instance=server.database.db_instance_identifier, error=str(error))
+                    log.warning("no heartbeat", instance=server.id, error=str(error))
 
     def _replicate(self) -> None:
         for replication in list(self.replications):
@@ -146,6 +152,10 @@ class Fleet:
                 except PostgresError:
                     log.exception("server did not come back", instance=server.database.db_instance_identifier)
         self._back[region].set()
+
+    def _ended(self) -> None:
+        for server in list(self.servers):
+            server.cluster.kill()
 
     def wait_for_return(self, region: str) -> None:
         """Until a lost region is back."""

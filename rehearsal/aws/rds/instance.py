@@ -20,10 +20,12 @@ _LETTERS = string.ascii_uppercase + string.digits
 _identities = random.SystemRandom()
 
 
-class DBInstance(models.DBInstance):  # type: ignore[misc, unused-ignore]
+class DBInstance(models.DBInstance):
     """moto's DB instance with AWS's defaults for PostgreSQL, and with a state."""
 
     server: Server
+    master_username: str
+    port: int
 
     def __init__(self, backend: Any, **given: Any) -> None:
         settings = {**_DEFAULTS, **given}
@@ -51,9 +53,11 @@ class DBInstance(models.DBInstance):  # type: ignore[misc, unused-ignore]
         self.pending_modified_values: dict[str, Any] = {}
         self.published: tuple[str, int] | None = None
         """Address and port, once there is a server to talk to."""
+        self.pending_reboot = False
+        """Whether its parameter group holds something that only a restart brings."""
 
     @property
-    def endpoint(self) -> dict[str, Any] | None:
+    def endpoint(self) -> dict[str, Any] | None:  # type: ignore[override]
         """Where it listens; None until AWS knows."""
         if self.published is None:
             return None
@@ -77,7 +81,7 @@ class DBInstance(models.DBInstance):  # type: ignore[misc, unused-ignore]
         self.availability_zone = self.secondary_availability_zone or self.availability_zone
 
     @property
-    def latest_restorable_time(self) -> datetime | None:
+    def latest_restorable_time(self) -> datetime | None:  # type: ignore[override]
         """As of its own region's automated backups; None without them."""
         if not self.backup_retention_period:
             return None
@@ -92,6 +96,12 @@ class DBInstance(models.DBInstance):  # type: ignore[misc, unused-ignore]
             for each in self.server.fleet.replications
             if each.source is self.server
         ]
+
+    @property
+    def db_parameter_group_status_list(self) -> list[dict[str, str]]:
+        """Its parameter group, and whether all of it is in force."""
+        status = "pending-reboot" if self.pending_reboot else "in-sync"
+        return [{"DBParameterGroupName": self.db_parameter_groups()[0].name, "ParameterApplyStatus": status}]
 
     def save_automated_backup(self) -> None:
         """The first backup is taken by the server, when there is one."""

@@ -14,7 +14,6 @@ from rehearsal.aws.rds import checks
 
 if TYPE_CHECKING:
     from rehearsal.aws.rds.instance import DBInstance
-    from rehearsal.aws.rds.server import Server
 
 AT_ONCE = {
     "PreferredBackupWindow": "preferred_backup_window",
@@ -47,8 +46,14 @@ IN_TURN = {
 }
 """Parameter -> attribute: pending first; done now with ApplyImmediately, else in the maintenance window."""
 _PENDING_NAME = {"NewDBInstanceIdentifier": "DBInstanceIdentifier", "DBPortNumber": "Port"}
+_ASKED_NAME = {pending: asked for asked, pending in _PENDING_NAME.items()}
 _SILENT = frozenset(
-    {"DBInstanceIdentifier", "ApplyImmediately", "AllowMajorVersionUpgrade", "CloudwatchLogsExportConfiguration"}
+    {
+        "DBInstanceIdentifier",
+        "ApplyImmediately",
+        "AllowMajorVersionUpgrade",
+        "CloudwatchLogsExportConfiguration",
+    }
 )
 _RESTARTING = frozenset({"DBInstanceClass", "EngineVersion", "DBPortNumber"})
 
@@ -56,13 +61,18 @@ _RESTARTING = frozenset({"DBInstanceClass", "EngineVersion", "DBPortNumber"})
 def modify(database: DBInstance, params: dict[str, Any], cause: str) -> None:
     """Take the call's parameters (AWS's names); raises AWS's errors before anything has changed."""
     _check(database, params)
+    if params.get("ApplyImmediately"):  # takes what is pending along
+        waiting = {
+            _ASKED_NAME.get(name, name): value for name, value in database.pending_modified_values.items()
+        }
+        params = {**waiting, **params}
     if _turn_log_exports(database, params.get("CloudwatchLogsExportConfiguration") or {}):
-        _take_time(database.server, "configuring-log-exports", cause, lambda: None)
+        database.server.take_time("configuring-log-exports", cause, lambda: None)
     for name, attribute in AT_ONCE.items():
         if name in params and params[name] != getattr(database, attribute):
             setattr(database, attribute, params[name])
-            if name == "DBParameterGroupName":
-                database.server.reconfigure()
+            if name == "DBParameterGroupName":  # a newly associated group counts from the next reboot on
+                database.pending_reboot = True
     if "MasterUserPassword" in params:
         _set_password(database, params["MasterUserPassword"], cause)
     for name, attribute in IN_TURN.items():
@@ -89,10 +99,11 @@ def _check(database: DBInstance, params: dict[str, Any]) -> None:
         checks.retention_allowed(params["BackupRetentionPeriod"])
     if params.get("EngineVersion"):
         params["EngineVersion"] = checks.engine_version(params["EngineVersion"])
-    if params.get("NewDBInstanceIdentifier", database.db_instance_identifier) != database.db_instance_identifier:
-        checks.new_identifier(backend, params["NewDBInstanceIdentifier"])
+    name = params.get("NewDBInstanceIdentifier", database.db_instance_identifier)
+    if name != database.db_instance_identifier:
+        checks.new_identifier(backend, name)
     if params.get("AllocatedStorage", database.allocated_storage) < database.allocated_storage:
-        raise checks.refuse("InvalidParameterValue", "Allocated storage size can't be less than the current size.")
+        raise checks.refuse("InvalidParameterValue", "The allocated storage size can't be decreased.")
     checks.parameter_group(backend, params.get("DBParameterGroupName"))
     checks.security_groups(backend, params.get("VpcSecurityGroupIds") or [], database.db_subnet_group.vpc_id)
 
@@ -112,14 +123,6 @@ def _turn_log_exports(database: DBInstance, wanted: dict[str, Any]) -> bool:
     return changed
 
 
-def _take_time(server: Server, status: str, cause: str, then: Callable[[], None], what: str = "rds.modify") -> None:
-    def work(why: str) -> None:
-        server.world.wait(what, server.region, cause=why)
-        then()
-
-    server.submit(status, work, cause)
-
-
 def _set_password(database: DBInstance, password: str, cause: str) -> None:
     database.pending_modified_values["MasterUserPassword"] = "****"
     server = database.server
@@ -130,7 +133,7 @@ def _set_password(database: DBInstance, password: str, cause: str) -> None:
             connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(user, sql.Literal(password)))
         database.pending_modified_values.pop("MasterUserPassword", None)
 
-    _take_time(server, "resetting-master-credentials", cause, then)
+    server.take_time("resetting-master-credentials", cause, then)
 
 
 def _settled(database: DBInstance, name: str, value: Any) -> None:
@@ -147,12 +150,12 @@ def _apply_plain(database: DBInstance, name: str, value: Any, cause: str) -> Non
             server.close()
             server.open()
 
-    _take_time(server, "modifying", cause, then)
+    server.take_time("modifying", cause, then)
 
 
 def _apply_multi_az(database: DBInstance, name: str, value: Any, cause: str) -> None:
     what = "rds.multi-az" if value else "rds.modify"
-    _take_time(database.server, "modifying", cause, lambda: _settled(database, name, value), what)
+    database.server.take_time("modifying", cause, lambda: _settled(database, name, value), what=what)
 
 
 def _apply_retention(database: DBInstance, name: str, value: Any, cause: str) -> None:
@@ -169,9 +172,9 @@ def _apply_retention(database: DBInstance, name: str, value: Any, cause: str) ->
         server.archive.prepare()
         server.open()
 
-    _take_time(server, "modifying", cause, then)
+    server.take_time("modifying", cause, then)
     if value:
-        server.submit("backing-up", server.back_up, cause)
+        server.jobs.submit("backing-up", server.back_up, cause)
 
 
 def _apply_rename(database: DBInstance, name: str, value: Any, cause: str) -> None:
@@ -185,7 +188,7 @@ def _apply_rename(database: DBInstance, name: str, value: Any, cause: str) -> No
         backend.databases[database.db_instance_identifier] = database
         server.open()
 
-    _take_time(server, "renaming", cause, then)
+    server.take_time("renaming", cause, then)
 
 
 _APPLY: dict[str, Callable[[DBInstance, str, Any, str], None]] = {

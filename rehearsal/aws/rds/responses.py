@@ -44,8 +44,8 @@ def stop_db_instance_automated_backups_replication(self: Any) -> ActionResult:
 
 def delete_db_instance_automated_backup(self: Any) -> ActionResult:
     """DeleteDBInstanceAutomatedBackup."""
-    arn = self.params.get("DBInstanceAutomatedBackupsArn")
-    return _backup(self.backend.delete_automated_backup(resource_id=self.params.get("DbiResourceId"), arn=arn))
+    arn, resource_id = self.params.get("DBInstanceAutomatedBackupsArn"), self.params.get("DbiResourceId")
+    return _backup(self.backend.delete_automated_backup(resource_id=resource_id, arn=arn))
 
 
 def _params(response: Any) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from moto.rds import exceptions
-
-from rehearsal.aws.rds import checks
+from rehearsal.aws.rds import checks, snapshots
 from rehearsal.postgres.archive import Archive
 from rehearsal.postgres.cluster import Recovery
 
@@ -116,8 +114,8 @@ def _source(backend: Backend, asked: dict[str, Any]) -> Source:
     if len(given) != 1:
         raise checks.refuse(
             "InvalidParameterCombination",
-            "Exactly one of SourceDBInstanceIdentifier, SourceDbiResourceId and SourceDBInstanceAutomatedBackupsArn "
-            "must be specified.",
+            "Exactly one of SourceDBInstanceIdentifier, SourceDbiResourceId and "
+            "SourceDBInstanceAutomatedBackupsArn must be specified.",
         )
     (name, value), fleet = next(iter(given.items())), backend.fleet
     if name == "source_db_instance_identifier":
@@ -131,7 +129,8 @@ def _source(backend: Backend, asked: dict[str, Any]) -> Source:
     for each in fleet.replications:
         if each.region == backend.region_name and value == each.arn:
             return Source(each.source.database, each.archive, each.kms_key)
-    raise checks.refuse("DBInstanceAutomatedBackupNotFound", f"No automated backup {value} in {backend.region_name}.")
+    message = f"No automated backup {value} in {backend.region_name}."
+    raise checks.refuse("DBInstanceAutomatedBackupNotFound", message)
 
 
 def _settings(source: Source, asked: dict[str, Any], target: str) -> dict[str, Any]:
@@ -154,9 +153,8 @@ def _settings(source: Source, asked: dict[str, Any], target: str) -> dict[str, A
 def _moment(source: Source, asked: dict[str, Any]) -> datetime:
     latest, wanted = asked.get("use_latest_restorable_time"), asked.get("restore_time")
     if bool(latest) == bool(wanted):
-        raise checks.refuse(
-            "InvalidParameterCombination", "Exactly one of RestoreTime and UseLatestRestorableTime must be specified."
-        )
+        message = "Exactly one of RestoreTime and UseLatestRestorableTime must be specified."
+        raise checks.refuse("InvalidParameterCombination", message)
     window = source.archive.window()
     if window is None:
         raise checks.refuse("InvalidDBInstanceState", "There is no automated backup to restore from yet.")
@@ -180,11 +178,20 @@ def _moment(source: Source, asked: dict[str, Any]) -> datetime:
 
 def from_snapshot(backend: Backend, name: str, asked: dict[str, Any], cause: str) -> DBInstance:
     """RestoreDBInstanceFromDBSnapshot."""
-    raise NotImplementedError("the rehearsal restores to a point in time, not from snapshots")
+    checks.new_identifier(backend, asked.get("db_instance_identifier") or "")
+    snapshot = snapshots.restorable(backend, name)
+    source = Source(snapshot.database, snapshot.database.server.archive, snapshot.kms_key_id)
+    settings = _settings(source, asked, asked["db_instance_identifier"])
+    checks.groups(backend, settings)
+    if source.kms_key:
+        checks.kms_key_arn(backend, source.kms_key)
+    database = backend.put(settings)
+    recovery = None
+    if snapshot.snapshot_type == "automated":  # its log is in the archive
+        recovery = Recovery(source.archive, snapshot.base.finished)
+    database.server.restore(snapshot.base, recovery, cause)
+    return database
 
 
 def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-__all__ = ["Source", "exceptions", "from_snapshot", "to_point_in_time"]
