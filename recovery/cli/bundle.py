@@ -16,7 +16,7 @@ app = common.make_app()
 
 @app.command()
 def bundle(
-    put: Annotated[bool, typer.Option(help="Put it into the sites' artefact stores.")] = False,
+    put: Annotated[bool, typer.Option(help="Put it into the sites' artefact stores.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write it below this folder.")] = None,
     site: Annotated[list[str] | None, typer.Option(help="Only these sites (default: all).")] = None,
     version: Annotated[str, typer.Option(help="Default: what the site's runner template names.")] = "",
@@ -48,4 +48,4 @@ def bundle(
     if json:
         common.show_json({"bundle": wanted, "mb": round(size, 1), "where": where})
     else:
-        common.show(f"bundle {wanted} {size:.1f} MB → {', '.join(where) or 'nowhere (--put or --out)'}")
+        common.show(f"bundle {wanted} {size:.1f} MB → {', '.join(where) or 'nowhere (--out)'}")

@@ -90,7 +90,7 @@ class Ec2Runner:
         store = self._contract.store("artefacts").bucket
         name = f"bundle/{self._runner.bundle_version}/manifest.json"
         if get(self.clients, store, name) is None:
-            return f"no {name} in {store}: runners cannot boot; `dr bundle --put` builds and stores it"
+            return f"no {name} in {store}: runners cannot boot; `dr bundle` builds and stores it"
         return None
 
     def _folder(self, key: str) -> str:
