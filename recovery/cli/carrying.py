@@ -23,7 +23,9 @@ def carry(
     """Carry the run out, show it, export its journal; returns the exit code."""
     stay = wait if wait is not None else sys.stdin.isatty() and sys.stdout.isatty()
     listener = watching.listener(record.bound(), record.since, json=json)
-    office = runner.Office(state=state, surroundings=around, listener=listener, patient=lambda: stay)
+    office = runner.Office(
+        state=state, surroundings=around, listener=listener, hasty=True, patient=lambda: stay
+    )
     if not json:
         common.show(f"run {record.id}   {record.source} → {record.target}")
     with _interruptible(state, record):
