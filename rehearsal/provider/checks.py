@@ -124,9 +124,9 @@ def _walk(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
             before, after = (values[i] if i < len(values) else None for values in (old, new))
             if not shapes.same(before, after):
                 yield from _walk(f"{path}[{i}]", before, after)
-    elif shapes.empty(old):
+    elif old is None:
         yield path, "add"
-    elif shapes.empty(new):
+    elif new is None:
         yield path, "delete"
     else:
         yield path, "update"

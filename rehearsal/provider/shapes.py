@@ -151,8 +151,8 @@ def same(old: Any, new: Any) -> bool:
 
 
 def empty(value: Any) -> bool:
-    """Nothing, as far as a configuration goes."""
-    return value is None or value == [] or value == {}
+    """Nothing, as far as a configuration goes: Terraform's zero values count as not given."""
+    return value is None or value is False or (not isinstance(value, bool) and value in ([], {}, "", 0))
 
 
 def _key(value: Any) -> str:

@@ -118,7 +118,12 @@ def _new_version(ctx: Context) -> None:
 def _latest(ctx: Context) -> Props | None:
     found = ctx.call("DescribeLaunchTemplateVersions", {"LaunchTemplateId": ctx.id, "Versions": ["$Latest"]})
     versions = found["LaunchTemplateVersions"]
-    return dict(versions[0]["LaunchTemplateData"]) if versions else None
+    if not versions:
+        return None
+    data = dict(versions[0]["LaunchTemplateData"])
+    # moto adds the template's own tags to what its servers get; AWS keeps them apart
+    specs = [s for s in data.get("TagSpecifications", []) if s["ResourceType"] != "launch-template"]
+    return data | {"TagSpecifications": specs}
 
 
 TEMPLATE_DATA = (

@@ -32,7 +32,7 @@ def _describe(ctx: Context) -> Props | None:
         "IsEnabled": found["Enabled"],
         "Enabled": found["Enabled"],
         "MultiRegion": found.get("MultiRegion", False),
-        "KeyUsage": found["KeyUsage"],
+        "KeyUsage": found.get("KeyUsage"),
         "CustomerMasterKeySpec": found.get("CustomerMasterKeySpec"),
         "KeySpec": found.get("KeySpec"),
     }
