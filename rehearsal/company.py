@@ -109,8 +109,7 @@ def bring_up(platform: Platform, story: Story) -> None:
 
     LifeboatError says which of it failed.
     """
-    version = _artefact_version(platform)
-    builds = _Builds(platform, version)
+    builds = _Builds(platform, _config(platform, "artefactVersion"), _config(platform, "bundleVersion"))
     with _Beside(builds.build) as built:
         platform.pulumi.create(EDGE)
         _tell(story, platform.pulumi.up(EDGE))
@@ -118,17 +117,16 @@ def bring_up(platform: Platform, story: Story) -> None:
             platform.pulumi.create(stack)
         _tell(story, platform.pulumi.up(STANDBY))
     built.result()
+    builds.put(platform.settings.standby)
     # a server that finds no artefact is replaced over and over: it has to be there when the first one boots
     with _Beside(lambda: builds.put_when_there(platform.settings.primary)) as put:
         _tell(story, platform.pulumi.up(PRIMARY))
     put.result()
     story.end()
-    builds.put(platform.settings.standby)
-    platform.dr("bundle")
-    for stack in (EDGE, STANDBY, PRIMARY):
-        platform.dr("state", "keep", stack)
-    make_database_ready(platform)
-    wait_until_it_serves(platform)
+    with _Beside(lambda: _keep_states(platform)) as kept:
+        platform.dr("database", "prepare")
+        wait_until_it_serves(platform)
+    kept.result()
 
 
 def _tell(story: Story, update: Update) -> None:
@@ -136,30 +134,40 @@ def _tell(story: Story, update: Update) -> None:
     story.add("stacks", text, stack=update.stack, seconds=round(update.seconds, 1), **dict(update.counts))
 
 
-def _artefact_version(platform: Platform) -> str:
+def _keep_states(platform: Platform) -> None:
+    for stack in (EDGE, STANDBY, PRIMARY):
+        platform.dr("state", "keep", stack)
+
+
+def _config(platform: Platform, key: str) -> str:
     from ruamel.yaml import YAML
 
     config = YAML().load(platform.project / f"Pulumi.{PRIMARY}.yaml")["config"]
-    return str(config["lifeboat:artefactVersion"])
+    return str(config[f"lifeboat:{key}"])
 
 
 class _Builds:
-    """The shop's artefact, built once, put into a region's own bucket."""
+    """What machines boot from, built once: the company's application, and the runners' bundle."""
 
-    def __init__(self, platform: Platform, version: str) -> None:
+    def __init__(self, platform: Platform, web: str, bundle: str) -> None:
         self._platform = platform
-        self._version = version
+        self._versions = {"web": web, "bundle": bundle}
         self._folder = platform.settings.home / "builds"
 
     def build(self) -> None:
-        """Build the company's application by its own script."""
-        subprocess.run(
-            [sys.executable, "examples/shop/build.py", str(self._folder), self._version],
+        """Build the application by its own script, and the bundle by `dr bundle`."""
+        script = [sys.executable, "examples/shop/build.py", str(self._folder), self._versions["web"]]
+        done = subprocess.run(
+            script,
             cwd=self._platform.project,
             env=dict(self._platform.environment),
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
         )
+        if done.returncode != 0:
+            raise LifeboatError("the application's own build failed", means=done.stderr[-1000:])
+        self._platform.dr("bundle", "--out", str(self._folder), "--version", self._versions["bundle"])
 
     def put_when_there(self, region: str) -> None:
         """Put it into the region's bucket as soon as the stack has made that."""
@@ -171,11 +179,12 @@ class _Builds:
         self.put(region)
 
     def put(self, region: str) -> None:
-        """Put the artefact, then its manifest."""
-        client = self._platform.client("s3", region)
-        for name in ("artefact.tar.gz", "manifest.json"):
-            key = f"web/{self._version}/{name}"
-            client.put_object(Bucket=self._bucket(region), Key=key, Body=(self._folder / key).read_bytes())
+        """Put both there, each with its manifest last."""
+        client, bucket = self._platform.client("s3", region), self._bucket(region)
+        for name, version in self._versions.items():
+            for file in ("artefact.tar.gz", "manifest.json"):
+                key = f"{name}/{version}/{file}"
+                client.put_object(Bucket=bucket, Key=key, Body=(self._folder / key).read_bytes())
 
     def _bucket(self, region: str) -> str:
         client = self._platform.client("s3", region)
@@ -185,34 +194,6 @@ class _Builds:
             if bucket["Name"].startswith("artefacts-") and where == region:
                 return str(bucket["Name"])
         return ""
-
-
-def make_database_ready(platform: Platform) -> None:
-    """Make the application's role in a database that has just been created: a runner's job, as in a recovery."""
-    from recovery.runner.jobs import GrantAccess, Target
-    from recovery.sites import connect
-
-    contract = platform.site(PRIMARY)
-    database = contract.database
-    if database.address is None:
-        raise LifeboatError("the primary's database has no address")
-    target = Target(
-        host=database.address,
-        port=database.settings.port,
-        database=database.settings.name,
-        master_secret=contract.secrets.database_master,
-        app_secret=contract.secrets.database_app,
-    )
-    key = "bring-up/prepare-database"
-    runner = connect(f"lifeboat/{key}").of(contract).runner
-    runner.start(key, GrantAccess(target=target, seconds=60), {"lifeboat-run": "bring-up"})
-    until = time.monotonic() + 90
-    while (result := runner.result(key)) is None:
-        if time.monotonic() > until:
-            raise LifeboatError("the runner that prepares the database does not end", means=str(runner.progress(key)))
-        time.sleep(0.1)
-    if not result.ok:
-        raise LifeboatError("the database could not be prepared", means=result.what)
 
 
 def wait_until_it_serves(platform: Platform) -> None:
