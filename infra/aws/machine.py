@@ -13,6 +13,8 @@ from infra.aws.boot import user_data
 from infra.component import Component, assumed_by, policy
 
 DISK_GB = 20
+ROOT_DEVICE = "/dev/sda1"
+"""Of Ubuntu's images. Another name would add a second disk and leave the first one unencrypted."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def launch_template(
             "http_put_response_hop_limit": 1,
             "instance_metadata_tags": "enabled",
         },
-        block_device_mappings=[{"device_name": "/dev/xvda", "ebs": disk}],
+        block_device_mappings=[{"device_name": ROOT_DEVICE, "ebs": disk}],
         iam_instance_profile={"arn": profile.arn},
         vpc_security_group_ids=[args.security_group_id],
         tag_specifications=[
