@@ -35,19 +35,6 @@ def install(pulumi_home: Path, python: Path) -> Path:
     return folder
 
 
-def environment(home: Path, *, passphrase: str = "rehearsal") -> dict[str, str]:
-    """What Pulumi needs to keep everything of a rehearsal under `home`: plugins, state, project."""
-    return {
-        "PULUMI_HOME": str(home / "pulumi"),
-        "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
-        "PULUMI_CONFIG_PASSPHRASE": passphrase,
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-        "PULUMI_CREDENTIAL_STORE": "plaintext",
-        "PULUMI_OPTION_CWD": str(home / "project"),
-    }
-
-
 def project_copy(project: Path, into: Path, *, venv: Path | None = None) -> Path:
     """A working folder for `pulumi` that leaves the project's tracked files alone.
 

@@ -19,7 +19,7 @@ LIMIT = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_
 
 
 def main(folder: Path) -> None:
-    """Serve from the plugin's folder: its log and its schemas are there. The first line of stdout is the port."""
+    """Serve from the plugin's folder (its log, its schemas). The first line of stdout is the port."""
     logging.basicConfig(
         filename=folder / "provider.log",
         level=logging.WARNING,

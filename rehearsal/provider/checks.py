@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,30 +36,32 @@ class Difference:
         return frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in self.paths)
 
 
-def check(  # noqa: PLR0913 - the request of the protocol, taken apart
-    kind: Kind,
-    schema: Schema,
-    known: frozenset[str],
-    name: str,
-    region: str,
-    olds: Props,
-    news: Props,
-    seed: bytes,
-) -> Checked:
+@dataclass(frozen=True)
+class Asked:
+    """What the engine wants checked: a resource's name, its inputs before and now, and a seed for names."""
+
+    name: str
+    region: str
+    olds: Props
+    news: Props
+    seed: bytes
+
+
+def check(kind: Kind, schema: Schema, known: frozenset[str], asked: Asked) -> Checked:
     """Names, defaults and region filled in; unknown, missing and not modelled inputs refused by name."""
-    inputs = {k: v for k, v in news.items() if not k.startswith("__")}
+    inputs = {k: v for k, v in asked.news.items() if not k.startswith("__")}
     failures = {prop: f"{kind.token} has no input {prop!r}" for prop in inputs if prop not in schema.inputs}
     for prop in inputs:
         if prop in schema.inputs and prop not in known:
             failures[prop] = (
-                f"the rehearsal's AWS does not model {prop!r} of {kind.token}; it refuses rather than to ignore it"
+                f"the rehearsal's AWS does not model {prop!r} of {kind.token}, and ignores nothing"
             )
     for prop, value in kind.fills.items():
         inputs.setdefault(prop, value)
     if kind.regional:
-        inputs.setdefault("region", region)
+        inputs.setdefault("region", asked.region)
     if kind.autoname:
-        _autoname(kind.autoname, name, olds, inputs, seed, failures)
+        _autoname(kind.autoname, asked, inputs, failures)
     for prop in schema.required:
         if prop not in inputs:
             failures[prop] = f"Missing required argument: {prop!r} of {kind.token}"
@@ -68,24 +70,21 @@ def check(  # noqa: PLR0913 - the request of the protocol, taken apart
     return Checked(inputs, failures)
 
 
-def _autoname(
-    rule: Autoname, name: str, olds: Props, inputs: Props, seed: bytes, failures: dict[str, str]
-) -> None:
+def _autoname(rule: Autoname, asked: Asked, inputs: Props, failures: dict[str, str]) -> None:
     if inputs.get(rule.prop) is not None or inputs.get(f"{rule.prop}Prefix") is not None:
         return
-    if olds.get(rule.prop):
-        inputs[rule.prop] = olds[rule.prop]
+    if asked.olds.get(rule.prop):
+        inputs[rule.prop] = asked.olds[rule.prop]
         return
-    suffix = f"{rule.separator}{random.Random(seed).getrandbits(28):07x}" if rule.suffix else ""
-    made = rule.prefix + name + suffix
+    made = f"{rule.prefix}{asked.name}{rule.separator}{random.Random(asked.seed).getrandbits(28):07x}"
     if len(made) > rule.length:
         failures[rule.prop] = (
-            f"the name {made!r} made from the resource's name is longer than {rule.length} characters"
+            f"{made!r}, made from the resource's name, is longer than {rule.length} characters"
         )
     inputs[rule.prop] = made.lower() if rule.lower else made
 
 
-def diff(kind: Kind, schema: Schema, olds: Props, old_inputs: Props, news: Props) -> Difference:
+def diff(kind: Kind, olds: Props, old_inputs: Props, news: Props) -> Difference:
     """What changes, and which of it needs a new resource."""
     paths: dict[str, str] = {}
     for prop in sorted(set(old_inputs) | set(news)):
@@ -130,11 +129,3 @@ def _walk(path: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
         yield path, "delete"
     else:
         yield path, "update"
-
-
-def all_tags(default_tags: Mapping[str, str], inputs: Props) -> dict[str, str]:
-    """The provider's default tags under the resource's own; {} while they are not known."""
-    tags = inputs.get("tags") or {}
-    if not isinstance(tags, dict):
-        return {}
-    return {**default_tags, **{k: shapes.text(v) for k, v in tags.items()}}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jmespath
 from botocore.exceptions import ClientError
 
 from rehearsal.provider import shapes
-from rehearsal.provider.checks import all_tags, diff
+from rehearsal.provider.checks import diff
 from rehearsal.provider.kinds import Context, error_code, taken
 from rehearsal.provider.wire import UNKNOWN, Props
 
+IN_USE = ("DependencyViolation", "ResourceInUse", "ResourceInUseException", "DeleteConflict")
 NOT_FOUND = ("NotFound", "NoSuch", "DoesNotExist", "ResourceNotFoundException")
 
 
@@ -35,10 +36,10 @@ class Found:
     state: Props
 
 
-def create(ctx: Context, default_tags: Mapping[str, str]) -> tuple[str, Props]:
+def create(ctx: Context) -> tuple[str, Props]:
     """Make it, wait until AWS is done with it, read it back. PartialFailureError once it has an id."""
     kind = ctx.kind
-    ctx.tags = all_tags(default_tags, ctx.inputs)
+    ctx.tags = ctx.tagging.wanted(ctx.inputs)
     extra = kind.tags.create(ctx.tags) if kind.tags and kind.tags.create and ctx.tags else {}
     answer = ctx.run(kind.create, extra)
     ctx.id = str(ctx.value(kind.id[1:]) if kind.id.startswith("$") else jmespath.search(kind.id, answer))
@@ -78,8 +79,10 @@ def read(ctx: Context) -> Found:
     else:
         inputs = _imported_inputs(ctx, live)
     own_tags = kind.tags.read(ctx, live) if kind.tags and kind.tags.read else None
-    if own_tags is not None and not shapes.same(own_tags, ctx.tags or all_tags({}, ctx.inputs)):
-        inputs["tags"] = own_tags
+    if own_tags is not None:
+        own_tags = ctx.tagging.managed(own_tags)
+        if not shapes.same(own_tags, ctx.tags or ctx.tagging.wanted(ctx.inputs)):
+            inputs["tags"] = own_tags
     state: Props = {p: to_kind(shapes.to_props(v), schema.outputs[p]) for p, v in _named(ctx, live).items()}
     state |= inputs
     if "tagsAll" in schema.outputs:
@@ -92,17 +95,17 @@ def read(ctx: Context) -> Found:
     return Found(ctx.id, inputs, {k: v for k, v in state.items() if v is not None})
 
 
-def update(ctx: Context, default_tags: Mapping[str, str]) -> Props:
+def update(ctx: Context) -> Props:
     """Change what differs between `ctx.old_inputs` and `ctx.inputs`."""
     kind = ctx.kind
-    ctx.changed = diff(kind, ctx.schema, ctx.state, ctx.old_inputs, ctx.inputs).props
+    ctx.changed = diff(kind, ctx.state, ctx.old_inputs, ctx.inputs).props
     for call in kind.follow:
         if call.on in ("both", "update") and ctx.changed & set(
             call.when or taken(kind, ctx.schema, call, ctx.clients)
         ):
             ctx.run(call)
-    before = ctx.state.get("tagsAll") or all_tags(default_tags, ctx.old_inputs)
-    ctx.tags = all_tags(default_tags, ctx.inputs)
+    before = ctx.state.get("tagsAll") or ctx.tagging.wanted(ctx.old_inputs)
+    ctx.tags = ctx.tagging.wanted(ctx.inputs)
     if kind.tags and before != ctx.tags:
         gone = [key for key in before if key not in ctx.tags]
         if gone and kind.tags.drop:
@@ -119,7 +122,7 @@ def update(ctx: Context, default_tags: Mapping[str, str]) -> Props:
 
 def planned_update(ctx: Context) -> Props:
     """The state as a preview may promise it: old outputs, new inputs, unknown what the update will decide."""
-    changed = diff(ctx.kind, ctx.schema, ctx.state, ctx.old_inputs, ctx.inputs).props
+    changed = diff(ctx.kind, ctx.state, ctx.old_inputs, ctx.inputs).props
     state = {**ctx.state, **ctx.inputs}
     for output, triggers in ctx.kind.unstable.items():
         if changed and (triggers is None or changed & triggers):
@@ -134,9 +137,7 @@ def delete(ctx: Context) -> None:
         kind.before_delete(ctx)
     for call in kind.delete:
         try:
-            ctx.retry(
-                lambda call=call: ctx.run(call), ("DependencyViolation", "ResourceInUse", "DeleteConflict")
-            )  # type: ignore[misc]
+            ctx.retry(partial(ctx.run, call), IN_USE)
         except ClientError as error:
             if not is_gone(ctx, error):
                 raise

@@ -29,7 +29,7 @@ def _caller_identity(clients: Clients, region: str, _: Props) -> Props:
     }
 
 
-def _region(_: Clients, region: str, args: Props) -> Props:
+def _region(_: Clients, region: str, __: Props) -> Props:
     return {
         "id": region,
         "name": region,

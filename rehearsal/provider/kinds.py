@@ -56,7 +56,6 @@ class Autoname:
     prop: str = "name"
     length: int = 255
     separator: str = "-"
-    suffix: bool = True
     lower: bool = False
     prefix: str = ""
 
@@ -83,7 +82,7 @@ class Kind:
     read: tuple[Call | Do, ...] = ()
     """The first one says whether it exists (no result: gone); the others add to what is known."""
     follow: tuple[Call | Do, ...] = ()
-    """After creation and on updates, chosen by `when` (None: every input it takes, on updates always all of them)."""
+    """After creation, and on updates when an input of `when` (else: that it takes) has changed."""
     delete: tuple[Call | Do, ...] = ()
     autoname: Autoname | None = None
     replaces: frozenset[str] = frozenset()
@@ -119,6 +118,32 @@ class Kind:
     update_changes_id: bool = False
 
 
+@dataclass(frozen=True)
+class Tagging:
+    """The provider's own settings for tags: what everything gets, and which are not its business."""
+
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    ignored_keys: tuple[str, ...] = ()
+    ignored_prefixes: tuple[str, ...] = ()
+
+    def wanted(self, inputs: Props) -> dict[str, str]:
+        """A resource's tags as the program wants them."""
+        tags = inputs.get("tags") or {}
+        return (
+            {**self.defaults, **{k: shapes.text(v) for k, v in tags.items()}}
+            if isinstance(tags, dict)
+            else {}
+        )
+
+    def managed(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Without those that are somebody else's."""
+        return {
+            k: v
+            for k, v in tags.items()
+            if k not in self.ignored_keys and not k.startswith(self.ignored_prefixes or ("\0",))
+        }
+
+
 @dataclass
 class Context:
     """One resource under one operation."""
@@ -134,6 +159,7 @@ class Context:
     old_inputs: Props = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
     tags: dict[str, str] = field(default_factory=dict)
+    tagging: Tagging = field(default_factory=Tagging)
     deadline: float = field(default_factory=lambda: time.monotonic() + 900)
 
     def value(self, name: str) -> Any:

@@ -32,7 +32,7 @@ def version() -> str:
 
 
 def load(file: Path, tokens: Iterable[str]) -> dict[str, Schema]:
-    """The schemas of `tokens`, from `file` if it holds them for this SDK, else read anew and written there."""
+    """The schemas of `tokens`: from `file` if it holds them for this SDK, else read anew and kept."""
     wanted = sorted(tokens)
     stamp = f"{version()} {len(wanted)} {hash_of(wanted)}"
     try:

@@ -21,9 +21,9 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from rehearsal.provider import crud, invokes, schema
-from rehearsal.provider.checks import check, diff
+from rehearsal.provider.checks import Asked, check, diff
 from rehearsal.provider.clients import Clients
-from rehearsal.provider.kinds import Context, Kind, modelled
+from rehearsal.provider.kinds import Context, Kind, Tagging, modelled
 from rehearsal.provider.shapes import NotModelledError
 from rehearsal.provider.tables import KINDS
 from rehearsal.provider.wire import Props, decode, encode
@@ -46,9 +46,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._schemas = schema.load(schema_file, KINDS)
         self._clients: Clients | None = None
         self._region = ""
-        self._default_tags: dict[str, str] = {}
+        self._tagging = Tagging()
 
-    # --- the provider itself ---------------------------------------------------------------------------
+    # --- the provider itself ---
 
     def Handshake(self, request: Any, context: Any) -> Any:
         """Not answered: Configure says what we can do."""
@@ -81,8 +81,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 grpc.StatusCode.INVALID_ARGUMENT,
                 "no region: `pulumi config set aws:region REGION` for this stack",
             )
-        tags = json.loads(config.get("defaultTags") or "{}").get("tags", {})
-        self._default_tags = json.loads(tags) if isinstance(tags, str) else tags
+        self._tagging = tagging(config)
         try:
             self._clients = Clients()
         except RuntimeError as error:
@@ -96,24 +95,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: D102
         return empty_pb2.Empty()
 
-    # --- resources -------------------------------------------------------------------------------------
+    # --- resources ---
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: D102
         def work() -> Any:
             kind = self._kind(request)
             shape = self._schemas[kind.token]
             known = modelled(kind, shape, self.clients)
-            olds, news = decode(request.olds), decode(request.news)
-            done = check(
-                kind,
-                shape,
-                known,
-                request.name or _name(request.urn),
-                self._region,
-                olds,
-                news,
-                request.randomSeed,
-            )
+            name = request.name or _name(request.urn)
+            asked = Asked(name, self._region, decode(request.olds), decode(request.news), request.randomSeed)
+            done = check(kind, shape, known, asked)
             failures = [pb.CheckFailure(property=k, reason=v) for k, v in done.failures.items()]
             return pb.CheckResponse(inputs=encode(done.inputs), failures=failures)
 
@@ -123,7 +114,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         def work() -> Any:
             kind = self._kind(request)
             olds, old_inputs, news = decode(request.olds), decode(request.old_inputs), decode(request.news)
-            found = diff(kind, self._schemas[kind.token], olds, old_inputs, news)
+            found = diff(kind, olds, old_inputs, news)
             detail = {
                 path: pb.PropertyDiff(
                     kind=(REPLACE if path.startswith(found.replaces) else CHANGE)[change], inputDiff=True
@@ -148,7 +139,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
         def work() -> Any:
             ctx = self._context(request, inputs=decode(request.properties))
-            made, state = crud.create(ctx, self._default_tags)
+            made, state = crud.create(ctx)
             return pb.CreateResponse(id=made, properties=encode(state))
 
         return _answer(context, request, "creating", work)
@@ -169,7 +160,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         def work() -> Any:
             old, state, news = decode(request.old_inputs), decode(request.olds), decode(request.news)
             ctx = self._context(request, inputs=news, state=state, old_inputs=old, id=request.id)
-            done = crud.planned_update(ctx) if request.preview else crud.update(ctx, self._default_tags)
+            done = crud.planned_update(ctx) if request.preview else crud.update(ctx)
             return pb.UpdateResponse(properties=encode(done))
 
         return _answer(context, request, "updating", work)
@@ -194,7 +185,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
         return _answer(context, request, "invoking", work)
 
-    # --- helpers ---------------------------------------------------------------------------------------
+    # --- helpers ---
 
     @property
     def clients(self) -> Clients:
@@ -207,7 +198,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         token = request.type or request.urn.split("::")[2].rsplit("$", 1)[-1]
         if token not in KINDS:
             raise NotModelledError(
-                f"the rehearsal's AWS does not model the resource type {token!r}; see rehearsal/provider/tables"
+                f"the rehearsal's AWS does not model {token!r}; its types are in rehearsal/provider/tables"
             )
         return KINDS[token]
 
@@ -225,9 +216,21 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             clients=self.clients,
             region=str(region),
             name=request.name or _name(request.urn),
+            tagging=self._tagging,
             deadline=time.monotonic() + timeout,
             **given,
         )
+
+
+def tagging(config: Mapping[str, str]) -> Tagging:
+    """The provider's `defaultTags` and `ignoreTags`; nested settings travel as JSON texts."""
+    defaults = json.loads(config.get("defaultTags") or "{}").get("tags", {})
+    ignored = json.loads(config.get("ignoreTags") or "{}")
+    return Tagging(
+        json.loads(defaults) if isinstance(defaults, str) else defaults,
+        tuple(ignored.get("keys") or ()),
+        tuple(ignored.get("keyPrefixes") or ()),
+    )
 
 
 KNOWN_CONFIG = frozenset(

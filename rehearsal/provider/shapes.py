@@ -102,7 +102,7 @@ def _scalar(kind: str, value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """A value as AWS writes it in text: documents as JSON, booleans in lower case, whole numbers without a dot."""
+    """A value as AWS writes it in text: documents as JSON, booleans in lower case."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
@@ -129,25 +129,24 @@ def camel(name: str) -> str:
 
 def same(old: Any, new: Any) -> bool:
     """Whether two values mean the same to AWS: number or text, order of sets, layout of JSON documents."""
-    if old == new:
+    if old == new or (empty(old) and empty(new)):
         return True
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = {k for k, v in old.items() if not empty(v)} | {k for k, v in new.items() if not empty(v)}
-        return all(same(old.get(k), new.get(k)) for k in keys)
+        return all(same(old.get(k), new.get(k)) for k in {*old, *new})
     if isinstance(old, list) and isinstance(new, list):
-        if len(old) != len(new):
-            return False
-        if all(same(a, b) for a, b in zip(old, new, strict=True)):
-            return True
-        return sorted(map(_key, old)) == sorted(map(_key, new))
-    if empty(old) and empty(new):
-        return True
-    if isinstance(old, (str, int, float)) and isinstance(new, (str, int, float)):
-        first, second = text(old), text(new)
-        return first == second or (
-            first[:1] in "{[" and second[:1] in "{[" and _document(first) == _document(second)
-        )
-    return False
+        return _same_set(old, new)
+    scalars = (str, int, float)
+    return isinstance(old, scalars) and isinstance(new, scalars) and _same_text(text(old), text(new))
+
+
+def _same_set(old: list[Any], new: list[Any]) -> bool:
+    if len(old) != len(new):
+        return False
+    return all(map(same, old, new)) or sorted(map(_key, old)) == sorted(map(_key, new))
+
+
+def _same_text(old: str, new: str) -> bool:
+    return old == new or (old[:1] in "{[" and new[:1] in "{[" and _document(old) == _document(new))
 
 
 def empty(value: Any) -> bool:

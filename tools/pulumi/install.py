@@ -103,7 +103,7 @@ def _build(folder: Path, progress: Progress) -> None:
             tail = "\n".join(done.stderr.strip().splitlines()[-5:])
             raise CannotInstallError(
                 f"the Pulumi CLI could not be built with Go:\n{tail}\n"
-                "install it by hand (pulumi.com/docs/install) so that `pulumi` is on PATH, then run this again"
+                "install it by hand (pulumi.com/docs/install), so that it is on PATH, then run this again"
             )
         _keep(Path(scratch), folder)
 
@@ -119,7 +119,7 @@ def _download(folder: Path, progress: Progress) -> None:
             PulumiCommand.install(root=scratch, version=VersionInfo.parse(VERSION))
         except Exception as error:
             raise CannotInstallError(
-                f"there is no `pulumi` on PATH, no Go to build one with, and it could not be downloaded: {error}\n"
+                f"no `pulumi` on PATH, no Go to build one with, and it cannot be downloaded: {error}\n"
                 "install Go >= 1.25 (go.dev/dl) or Pulumi (pulumi.com/docs/install), then run this again"
             ) from error
         (Path(scratch) / "official").touch()

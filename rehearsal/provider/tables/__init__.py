@@ -5,18 +5,24 @@ from __future__ import annotations
 from rehearsal.provider.kinds import Kind
 from rehearsal.provider.tables import (
     alarms,
-    balancing,
-    compute,
+    balancers,
+    certificates,
     database,
     identity,
+    instances,
     keys,
+    listeners,
     names,
     network,
+    records,
+    scaling,
+    security,
     stores,
+    templates,
 )
 
-KINDS: dict[str, Kind] = {
-    kind.token: kind
-    for table in (network, compute, database, balancing, stores, keys, identity, names, alarms)
-    for kind in table.KINDS
-}
+TABLES = (
+    *(network, security, templates, scaling, database, instances, balancers, listeners),
+    *(stores, keys, identity, names, records, certificates, alarms),
+)
+KINDS: dict[str, Kind] = {kind.token: kind for table in TABLES for kind in table.KINDS}

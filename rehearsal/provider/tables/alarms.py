@@ -53,7 +53,7 @@ METRIC_ALARM = Kind(
     opaque=frozenset({"dimensions"}),
     defaults={"actionsEnabled": True, "treatMissingData": "missing"},
     tags=by_arn("TagResource", "UntagResource", "ResourceARN", listing="ListTagsForResource"),
-    outputs=lambda ctx, live: {"arn": live.get("AlarmArn")},
+    outputs=lambda _, live: {"arn": live.get("AlarmArn")},
 )
 
 LOG_GROUP = Kind(
@@ -82,7 +82,7 @@ LOG_GROUP = Kind(
     replaces=frozenset({"name", "namePrefix", "logGroupClass"}),
     local=frozenset({"skipDestroy"}),
     defaults={"skipDestroy": False},
-    outputs=lambda ctx, live: {"arn": str(live.get("arn", "")).removesuffix(":*")},
+    outputs=lambda _, live: {"arn": str(live.get("arn", "")).removesuffix(":*")},
 )
 
 TOPIC_ATTRIBUTES = {"kmsMasterKeyId": "KmsMasterKeyId", "displayName": "DisplayName", "policy": "Policy"}
@@ -148,7 +148,7 @@ SUBSCRIPTION = Kind(
     delete=(Call("Unsubscribe", {"SubscriptionArn": "$id"}),),
     renames={"topic": "TopicArn"},
     replaces=frozenset({"endpoint", "protocol", "topic"}),
-    outputs=lambda ctx, live: {"arn": ctx.id},
+    outputs=lambda ctx, _: {"arn": ctx.id},
 )
 
 KINDS = (METRIC_ALARM, LOG_GROUP, TOPIC, TOPIC_POLICY, SUBSCRIPTION)

@@ -14,7 +14,7 @@ def _tags(what: str, member: str) -> Tags:
         create=lambda tags: {"Tags": pairs(tags)},
         put=lambda ctx, tags: ctx.call(f"Tag{what}", {member: ctx.id, "Tags": pairs(tags)}),
         drop=lambda ctx, keys: ctx.call(f"Untag{what}", {member: ctx.id, "TagKeys": keys}),
-        read=lambda ctx, live: unpaired(live.get("Tags")),
+        read=lambda _, live: unpaired(live.get("Tags")),
     )
 
 
@@ -158,7 +158,7 @@ INSTANCE_PROFILE = Kind(
     tags=_tags("InstanceProfile", "InstanceProfileName"),
 )
 
-# --- managed policies ----------------------------------------------------------------------------------------
+# --- managed policies ---
 
 
 def _policy(ctx: Context) -> Props:

@@ -156,7 +156,7 @@ ALIAS = Kind(
     opaque=frozenset({"name"}),
 )
 
-# --- Secrets Manager -------------------------------------------------------------------------------------------
+# --- Secrets Manager ---
 
 
 def _secret(ctx: Context) -> Props | None:

@@ -1,25 +1,13 @@
-"""EC2: networks, security groups."""
+"""EC2: networks and routes."""
 
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
-from rehearsal.provider.kinds import Autoname, Call, Context, Do, Kind
+from rehearsal.provider.kinds import Call, Context, Do, Kind
+from rehearsal.provider.tables.common import arn, fields
 from rehearsal.provider.tables.tags import ec2
 from rehearsal.provider.wire import Props
-
-MANAGED = "Managed by Pulumi"
-
-
-def arn(kind: str) -> Any:
-    """`arn` and `ownerId` of an EC2 resource."""
-
-    def outputs(ctx: Context, live: Props) -> Props:
-        owner = live.get("OwnerId") or ctx.call("GetCallerIdentity", {}, service="sts")["Account"]
-        return {"ownerId": owner, "arn": f"arn:aws:ec2:{ctx.region}:{owner}:{kind}/{ctx.id}"}
-
-    return outputs
 
 
 def _attribute(name: str) -> Call:
@@ -116,7 +104,7 @@ EIP = Kind(
     replaces=frozenset({"domain"}),
     computed=frozenset({"domain"}),
     tags=ec2("elastic-ip"),
-    outputs=lambda ctx, live: {"allocationId": ctx.id},
+    outputs=lambda ctx, _: {"allocationId": ctx.id},
 )
 
 
@@ -137,10 +125,16 @@ NAT_GATEWAY = Kind(
         Call(
             "DescribeNatGateways",
             {"NatGatewayIds": ["$id"]},
-            result="NatGateways[?State!='deleted' && State!='deleting']|[0].{SubnetId: SubnetId, Tags: Tags,"
-            " ConnectivityType: ConnectivityType, AllocationId: NatGatewayAddresses[0].AllocationId,"
-            " PublicIp: NatGatewayAddresses[0].PublicIp, PrivateIp: NatGatewayAddresses[0].PrivateIp,"
-            " NetworkInterfaceId: NatGatewayAddresses[0].NetworkInterfaceId}",
+            result=fields(
+                "NatGateways[?State!='deleted' && State!='deleting']|[0]",
+                "SubnetId",
+                "Tags",
+                "ConnectivityType",
+                AllocationId="NatGatewayAddresses[0].AllocationId",
+                PublicIp="NatGatewayAddresses[0].PublicIp",
+                PrivateIp="NatGatewayAddresses[0].PrivateIp",
+                NetworkInterfaceId="NatGatewayAddresses[0].NetworkInterfaceId",
+            ),
         ),
     ),
     delete=(Call("DeleteNatGateway", {"NatGatewayId": "$id"}),),
@@ -244,116 +238,5 @@ ROUTE_TABLE_ASSOCIATION = Kind(
     delete=(Do(_disassociate),),
     replaces=frozenset({"subnetId", "gatewayId"}),
 )
-SG_NAME = Autoname()
 
-SECURITY_GROUP = Kind(
-    "aws:ec2/securityGroup:SecurityGroup",
-    "ec2",
-    create=Call("CreateSecurityGroup", props=("name", "description", "vpcId")),
-    id="GroupId",
-    follow=(
-        Call(
-            "RevokeSecurityGroupEgress",
-            {
-                "GroupId": "$id",
-                "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
-            },
-            on="create",
-        ),
-    ),
-    read=(Call("DescribeSecurityGroups", {"GroupIds": ["$id"]}, result="SecurityGroups[0]"),),
-    delete=(Call("DeleteSecurityGroup", {"GroupId": "$id"}),),
-    autoname=SG_NAME,
-    fills={"description": MANAGED},
-    renames={"name": "GroupName"},
-    replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
-    computed=frozenset({"vpcId"}),
-    local=frozenset({"revokeRulesOnDelete"}),
-    defaults={"revokeRulesOnDelete": False},
-    tags=ec2("security-group"),
-    outputs=arn("security-group"),
-)
-
-SOURCES = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
-RULE = ("ipProtocol", "fromPort", "toPort", "description", *SOURCES)
-
-
-def _permission(ctx: Context) -> Props:
-    value = ctx.inputs
-    permission: Props = {"IpProtocol": value["ipProtocol"]}
-    if value["ipProtocol"] != "-1":
-        permission |= {"FromPort": int(value["fromPort"]), "ToPort": int(value["toPort"])}
-    note = {"Description": value["description"]} if value.get("description") else {}
-    if value.get("cidrIpv4"):
-        permission["IpRanges"] = [{"CidrIp": value["cidrIpv4"], **note}]
-    if value.get("cidrIpv6"):
-        permission["Ipv6Ranges"] = [{"CidrIpv6": value["cidrIpv6"], **note}]
-    if value.get("prefixListId"):
-        permission["PrefixListIds"] = [{"PrefixListId": value["prefixListId"], **note}]
-    if value.get("referencedSecurityGroupId"):
-        permission["UserIdGroupPairs"] = [{"GroupId": value["referencedSecurityGroupId"], **note}]
-    return permission
-
-
-def _one_source(inputs: Props) -> dict[str, str]:
-    given = [s for s in SOURCES if inputs.get(s)]
-    return (
-        {}
-        if len(given) == 1
-        else {"cidrIpv4": f"exactly one of {', '.join(SOURCES)} must be given, not {len(given)}"}
-    )
-
-
-def _modified_rule(ctx: Context) -> Props:
-    members = {"referencedSecurityGroupId": "ReferencedGroupId"}
-    rule = {
-        members.get(p, p[0].upper() + p[1:]): ctx.inputs[p] for p in RULE if ctx.inputs.get(p) is not None
-    }
-    return {
-        "GroupId": ctx.inputs["securityGroupId"],
-        "SecurityGroupRules": [{"SecurityGroupRuleId": ctx.id, "SecurityGroupRule": rule}],
-    }
-
-
-def _rule(direction: str) -> Kind:
-    name = f"SecurityGroup{direction}Rule"
-    return Kind(
-        f"aws:vpc/s{name[1:]}:{name}",
-        "ec2",
-        create=Call(
-            f"AuthorizeSecurityGroup{direction}",
-            lambda ctx: {"GroupId": ctx.inputs["securityGroupId"], "IpPermissions": [_permission(ctx)]},
-            props=(),
-        ),
-        id="SecurityGroupRules[0].SecurityGroupRuleId",
-        follow=(Call("ModifySecurityGroupRules", _modified_rule, on="update", when=RULE),),
-        read=(
-            Call(
-                "DescribeSecurityGroupRules",
-                {"SecurityGroupRuleIds": ["$id"]},
-                result="SecurityGroupRules[0].{SecurityGroupId: GroupId, SecurityGroupRuleId: SecurityGroupRuleId,"
-                " IpProtocol: IpProtocol, FromPort: FromPort, ToPort: ToPort, CidrIpv4: CidrIpv4, CidrIpv6: CidrIpv6,"
-                " PrefixListId: PrefixListId, ReferencedSecurityGroupId: ReferencedGroupInfo.GroupId,"
-                " Description: Description, Tags: Tags, OwnerId: GroupOwnerId}",
-            ),
-        ),
-        delete=(
-            Call(
-                f"RevokeSecurityGroup{direction}",
-                {"GroupId": "$securityGroupId", "SecurityGroupRuleIds": ["$id"]},
-            ),
-        ),
-        replaces=frozenset({"securityGroupId"}),
-        local=frozenset({"securityGroupId"}),
-        refuse=_one_source,
-        tags=ec2("security-group-rule"),
-        outputs=arn("security-group-rule"),
-    )
-
-
-INGRESS = _rule("Ingress")
-EGRESS = _rule("Egress")
-KINDS = (
-    *(VPC, SUBNET, INTERNET_GATEWAY, EIP, NAT_GATEWAY, ROUTE_TABLE, ROUTE, ROUTE_TABLE_ASSOCIATION),
-    *(SECURITY_GROUP, INGRESS, EGRESS),
-)
+KINDS = (VPC, SUBNET, INTERNET_GATEWAY, EIP, NAT_GATEWAY, ROUTE_TABLE, ROUTE, ROUTE_TABLE_ASSOCIATION)

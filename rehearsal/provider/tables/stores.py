@@ -81,7 +81,7 @@ BUCKET = Kind(
         read=_read_tags,
     ),
     outputs=_bucket_outputs,
-    imported=lambda ctx, live: {"bucket": ctx.id},
+    imported=lambda ctx, _: {"bucket": ctx.id},
 )
 
 
@@ -129,7 +129,7 @@ def setting(  # noqa: PLR0913 - put, get and delete of one setting
         opaque=frozenset({"bucket"}),
         gone=gone,
         settle=settle,
-        imported=lambda ctx, live: {"bucket": ctx.id},
+        imported=lambda ctx, _: {"bucket": ctx.id},
     )
 
 
@@ -160,7 +160,7 @@ VERSIONING = Kind(
     ),
     replaces=frozenset({"bucket", "expectedBucketOwner"}),
     opaque=frozenset({"bucket"}),
-    imported=lambda ctx, live: {"bucket": ctx.id},
+    imported=lambda ctx, _: {"bucket": ctx.id},
 )
 ENCRYPTION = setting(
     "bucketServerSideEncryptionConfiguration",
@@ -221,7 +221,7 @@ POLICY = Kind(
     delete=(Call("DeleteBucketPolicy", {"Bucket": "$id"}),),
     replaces=frozenset({"bucket"}),
     opaque=frozenset({"bucket"}),
-    imported=lambda ctx, live: {"bucket": ctx.id},
+    imported=lambda ctx, _: {"bucket": ctx.id},
 )
 
 KINDS = (BUCKET, VERSIONING, ENCRYPTION, LIFECYCLE, OWNERSHIP, REPLICATION, PUBLIC_ACCESS, POLICY)

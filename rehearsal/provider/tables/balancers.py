@@ -1,4 +1,4 @@
-"""Elastic Load Balancing v2."""
+"""Elastic Load Balancing v2: load balancers and target groups."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 from rehearsal.provider import shapes
 from rehearsal.provider.kinds import Autoname, Call, Context, Do, Kind
+from rehearsal.provider.tables.common import fields
 from rehearsal.provider.tables.tags import by_arn
 from rehearsal.provider.wire import Props
 
 
-def _tags() -> Any:
+def tags() -> Any:
+    """Tags of everything in Elastic Load Balancing."""
     return by_arn("AddTags", "RemoveTags", "ResourceArns", listing="DescribeTags", value=lambda ctx: [ctx.id])
 
 
@@ -120,9 +122,19 @@ LOAD_BALANCER = Kind(
         Call(
             "DescribeLoadBalancers",
             {"LoadBalancerArns": ["$id"]},
-            result="LoadBalancers[0].{Name: LoadBalancerName, LoadBalancerArn: LoadBalancerArn, DnsName: DNSName,"
-            " ZoneId: CanonicalHostedZoneId, VpcId: VpcId, LoadBalancerType: Type, SecurityGroups: SecurityGroups,"
-            " Subnets: AvailabilityZones[].SubnetId, IpAddressType: IpAddressType, Internal: Scheme=='internal'}",
+            result=fields(
+                "LoadBalancers[0]",
+                "LoadBalancerArn",
+                "VpcId",
+                "SecurityGroups",
+                "IpAddressType",
+                Name="LoadBalancerName",
+                DnsName="DNSName",
+                ZoneId="CanonicalHostedZoneId",
+                LoadBalancerType="Type",
+                Subnets="AvailabilityZones[].SubnetId",
+                Internal="Scheme=='internal'",
+            ),
         ),
         Do(_get_attributes("DescribeLoadBalancerAttributes", "LoadBalancerArn", LB_ATTRIBUTES)),
     ),
@@ -131,8 +143,8 @@ LOAD_BALANCER = Kind(
     autoname=Autoname(),
     renames={"loadBalancerType": "Type"},
     converts={
-        "internal": lambda ctx, value: {"Scheme": "internal" if value else "internet-facing"},
-        "loadBalancerType": lambda ctx, value: {"Type": value},
+        "internal": lambda _, value: {"Scheme": "internal" if value else "internet-facing"},
+        "loadBalancerType": lambda _, value: {"Type": value},
     },
     replaces=frozenset({"internal", "loadBalancerType", "name", "namePrefix", "customerOwnedIpv4Pool"}),
     computed=frozenset({"internal", "subnets", "securityGroups", "ipAddressType"}),
@@ -146,8 +158,8 @@ LOAD_BALANCER = Kind(
         "dropInvalidHeaderFields": False,
     },
     refuse=_lb_name,
-    tags=_tags(),
-    outputs=lambda ctx, live: {"arn": ctx.id, "arnSuffix": _suffix(ctx.id)},
+    tags=tags(),
+    outputs=lambda ctx, _: {"arn": ctx.id, "arnSuffix": _suffix(ctx.id)},
 )
 
 HEALTH = {
@@ -220,7 +232,7 @@ TARGET_GROUP = Kind(
     ),
     computed=frozenset({"healthCheck", "protocolVersion", "ipAddressType"}),
     defaults={"targetType": "instance", "deregistrationDelay": 300, "slowStart": 0},
-    tags=_tags(),
+    tags=tags(),
     outputs=lambda ctx, live: {
         "arn": ctx.id,
         "arnSuffix": _suffix(ctx.id),
@@ -228,114 +240,5 @@ TARGET_GROUP = Kind(
     },
 )
 
-ACTION = {"redirect": "RedirectConfig", "fixedResponse": "FixedResponseConfig", "forward": "ForwardConfig"}
 
-
-def _action_renames(prop: str) -> dict[str, str]:
-    return {f"{prop}.{k}": v for k, v in ACTION.items()} | {
-        f"{prop}.forward.targetGroups.arn": "TargetGroupArn"
-    }
-
-
-LISTENED = ("port", "protocol", "sslPolicy", "certificateArn", "defaultActions", "alpnPolicy")
-LISTENER = Kind(
-    "aws:lb/listener:Listener",
-    "elbv2",
-    create=Call("CreateListener", props=("loadBalancerArn", *LISTENED)),
-    id="Listeners[0].ListenerArn",
-    follow=(Call("ModifyListener", {"ListenerArn": "$id"}, props=LISTENED, on="update"),),
-    read=(
-        Call(
-            "DescribeListeners",
-            {"ListenerArns": ["$id"]},
-            result="Listeners[0].{LoadBalancerArn: LoadBalancerArn, Port: Port, Protocol: Protocol, SslPolicy: SslPolicy,"
-            " CertificateArn: Certificates[0].CertificateArn, DefaultActions: DefaultActions}",
-        ),
-    ),
-    delete=(Call("DeleteListener", {"ListenerArn": "$id"}),),
-    renames=_action_renames("defaultActions"),
-    converts={"certificateArn": lambda ctx, value: {"Certificates": [{"CertificateArn": value}]}},
-    replaces=frozenset({"loadBalancerArn"}),
-    computed=frozenset({"sslPolicy", "protocol"}),
-    tags=_tags(),
-    outputs=lambda ctx, live: {"arn": ctx.id},
-)
-
-CONDITIONS = {
-    "pathPattern": ("path-pattern", "PathPatternConfig"),
-    "hostHeader": ("host-header", "HostHeaderConfig"),
-    "httpHeader": ("http-header", "HttpHeaderConfig"),
-    "httpRequestMethod": ("http-request-method", "HttpRequestMethodConfig"),
-    "sourceIp": ("source-ip", "SourceIpConfig"),
-}
-
-
-def _conditions(ctx: Context, value: list[Props]) -> Props:
-    shape = ctx.clients.operation("elbv2", "CreateRule").input_shape.members["Conditions"].member
-    made = []
-    for condition in value:
-        for key, content in condition.items():
-            if key not in CONDITIONS:
-                raise shapes.NotModelledError(f"conditions[].{key} has no counterpart in CreateRule")
-            field, member = CONDITIONS[key]
-            made.append(
-                {
-                    "Field": field,
-                    member: shapes.to_api(shape.members[member], content, {}, f"conditions.{key}"),
-                }
-            )
-    return {"Conditions": made}
-
-
-def _read_rule(ctx: Context) -> Props | None:
-    found = ctx.call("DescribeRules", {"RuleArns": [ctx.id]})["Rules"]
-    if not found:
-        return None
-    fields = {field: (key, member) for key, (field, member) in CONDITIONS.items()}
-    conditions = []
-    for condition in found[0]["Conditions"]:
-        key, member = fields[condition["Field"]]
-        conditions.append({key: condition.get(member) or {"values": condition.get("Values")}})
-    listener = ctx.id.replace(":listener-rule/", ":listener/").rsplit("/", 1)[0]
-    return {**found[0], "Conditions": conditions, "ListenerArn": listener}
-
-
-def _free_priority(ctx: Context) -> Any:
-    """Without a priority: the highest one, plus 1."""
-    rules = ctx.call("DescribeRules", {"ListenerArn": ctx.inputs["listenerArn"]})["Rules"]
-    taken = [int(r["Priority"]) for r in rules if r["Priority"].isdigit()]
-    return {"Priority": max(taken, default=0) + 1}
-
-
-def _create_rule(ctx: Context) -> Any:
-    extra = {} if ctx.inputs.get("priority") else _free_priority(ctx)
-    if ctx.tags and ctx.kind.tags and ctx.kind.tags.create:
-        extra |= ctx.kind.tags.create(ctx.tags)
-    return ctx.run(Call("CreateRule", props=("listenerArn", "priority", "conditions", "actions")), extra)
-
-
-LISTENER_RULE = Kind(
-    "aws:lb/listenerRule:ListenerRule",
-    "elbv2",
-    create=Do(_create_rule, props=("listenerArn", "priority", "conditions", "actions")),
-    id="Rules[0].RuleArn",
-    follow=(
-        Call("ModifyRule", {"RuleArn": "$id"}, props=("conditions", "actions"), on="update"),
-        Call(
-            "SetRulePriorities",
-            lambda ctx: {"RulePriorities": [{"RuleArn": ctx.id, "Priority": int(ctx.inputs["priority"])}]},
-            on="update",
-            when=("priority",),
-        ),
-    ),
-    read=(Do(_read_rule),),
-    delete=(Call("DeleteRule", {"RuleArn": "$id"}),),
-    renames=_action_renames("actions"),
-    converts={"conditions": _conditions},
-    replaces=frozenset({"listenerArn"}),
-    computed=frozenset({"priority"}),
-    tags=_tags(),
-    outputs=lambda ctx, live: {"arn": ctx.id},
-)
-
-KINDS = (LOAD_BALANCER, TARGET_GROUP, LISTENER, LISTENER_RULE)
+KINDS = (LOAD_BALANCER, TARGET_GROUP)
