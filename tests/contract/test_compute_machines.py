@@ -42,7 +42,11 @@ def site(cloud: Cloud) -> Platform:
 def run(site: Platform, template: str, **more: Any) -> dict[str, Any]:
     """One instance of a template."""
     made = site.cloud.client("ec2").run_instances(
-        LaunchTemplate={"LaunchTemplateId": template}, SubnetId=site.subnets[0], MinCount=1, MaxCount=1, **more
+        LaunchTemplate={"LaunchTemplateId": template},
+        SubnetId=site.subnets[0],
+        MinCount=1,
+        MaxCount=1,
+        **more,
     )
     instance: dict[str, Any] = made["Instances"][0]
     return instance
@@ -85,7 +89,11 @@ def test_an_artefact_that_is_not_what_its_manifest_says_is_not_started(site: Pla
 def one_shot(site: Platform, name: str, version: str, start: str) -> str:
     webtier.put_artefact(site.cloud, site.bucket, "bundle", version, start)
     data = user_data(
-        ARTEFACT_BUCKET=site.bucket, ARTEFACT_NAME="bundle", ARTEFACT_VERSION=version, ONE_SHOT="on", JOB="seven"
+        ARTEFACT_BUCKET=site.bucket,
+        ARTEFACT_NAME="bundle",
+        ARTEFACT_VERSION=version,
+        ONE_SHOT="on",
+        JOB="seven",
     )
     return webtier.template(site, name, data, InstanceInitiatedShutdownBehavior="terminate")
 

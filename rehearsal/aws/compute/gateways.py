@@ -1,10 +1,14 @@
-"""NAT gateways take their time to come up. Source of the time: rehearsal/durations.py."""
+"""Smaller things that EC2 does and moto does not: NAT gateways that take their time, templates that inherit.
+
+Source of the times: rehearsal/durations.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 
 from rehearsal.aws import calls
@@ -13,7 +17,13 @@ from rehearsal.world import World
 
 
 def patch(world: World) -> None:
-    """Have NAT gateways `pending` until AWS would have made them."""
+    """Have NAT gateways `pending` until AWS would have made them, and template versions built on others."""
+
+    @around(LaunchTemplate, "create_version")
+    def version(original: Callable[..., Any], self: Any, data: dict[str, Any], description: str) -> Any:
+        call = calls.current()
+        source = call.params.get("SourceVersion") if call.operation == "CreateLaunchTemplateVersion" else None
+        return original(self, {**self.get_version(source).data, **data} if source else data, description)
 
     @around(NatGatewayBackend, "create_nat_gateway")
     def create(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -41,10 +41,10 @@ def advance(reconciler: Reconciler, group: FakeAutoScalingGroup, book: Book, fou
     needed = desired + spare if spare else max(math.ceil(desired * refresh.minimum / 100), desired)
     if len(serving) >= needed:
         book.why = "an instance is launched in response to an instance refresh."
-        reconciler.retire(
-            group, present[refresh.todo[0]], "an instance was taken out of service in response to a refresh."
-        )
-    return spare
+        leaving = refresh.todo.pop(0)
+        why = "an instance was taken out of service in response to an instance refresh."
+        reconciler.retire(group, present[leaving], why)
+    return spare if refresh.todo else 0
 
 
 def _serves(
