@@ -18,6 +18,7 @@ from rehearsal.aws.patch import around
 from rehearsal.world import World
 
 _USES = ("encrypt", "generate_data_key", "sign", "generate_mac")
+_BY_ID = ("disable_key", "enable_key", "cancel_key_deletion", "schedule_key_deletion")
 
 
 def key_state(region: str, key: str) -> str:
@@ -50,6 +51,8 @@ def install(world: World) -> None:
     """Patch moto's KMS."""
     for name in _USES:
         _guard(name)
+    for name in _BY_ID:
+        _by_arn_too(name)
 
     @around(Key, "__init__")
     def init(original: Any, self: Key, *args: Any, **kwargs: Any) -> None:
@@ -73,7 +76,7 @@ def install(world: World) -> None:
     @around(KmsBackend, "schedule_key_deletion")
     def schedule(original: Any, self: KmsBackend, key_id: str, *args: Any, **kwargs: Any) -> Any:
         date = original(self, key_id, *args, **kwargs)
-        key = self.keys[key_id]
+        key = self.keys[self.get_key_id(key_id)]
         if key.multi_region and _is_primary(key) and key.multi_region_configuration["ReplicaKeys"]:
             key.key_state = "PendingReplicaDeletion"
         return date
@@ -106,6 +109,14 @@ def _guard(name: str) -> None:
 
     use.__qualname__ = f"use_{name}"
     around(KmsBackend, name)(use)
+
+
+def _by_arn_too(name: str) -> None:
+    def manage(original: Any, self: KmsBackend, key_id: str, *args: Any, **kwargs: Any) -> Any:
+        return original(self, self.get_key_id(key_id), *args, **kwargs)  # moto breaks on an ARN
+
+    manage.__qualname__ = f"manage_{name}"
+    around(KmsBackend, name)(manage)
 
 
 def _is_primary(key: Key) -> bool:

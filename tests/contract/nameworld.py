@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from rehearsal import launch
+from rehearsal.durations import CLOUD_SECONDS
 from rehearsal.steering import Steering
 from rehearsal.world import WorldSettings
 
@@ -56,6 +57,16 @@ def refused(code: str, *, saying: str = "") -> Iterator[None]:
     assert saying in str(error.value)
 
 
+@contextmanager
+def lost(world: NameWorld, region: str) -> Iterator[None]:
+    """The region is gone within the block."""
+    world.steering.lose(region)
+    try:
+        yield
+    finally:
+        world.steering.give_back(region)
+
+
 @dataclass(frozen=True)
 class NameWorld:
     """boto3 and DNS against a world."""
@@ -79,6 +90,14 @@ class NameWorld:
     def fresh(self, word: str) -> str:
         """A name that no other test has."""
         return f"{word}-{next(_NUMBERS)}"
+
+    def settle(self) -> None:
+        """Let everything that is under way arrive: longer than any copy takes here."""
+        time.sleep(4 * max(self.cloud_seconds) / self.settings.scale)
+
+    @property
+    def cloud_seconds(self) -> tuple[float, ...]:
+        return tuple(CLOUD_SECONDS[what] for what in ("s3.replicate", "secrets.replicate"))
 
     # --- zones -------------------------------------------------------------------------------------------
 
