@@ -37,6 +37,10 @@ class Carrier:
     on_end: Callable[[], None]
 
 
+class LetGo(BaseException):
+    """This process stops carrying the run out; another takes it up."""
+
+
 _carriers: dict[str, Carrier] = {}
 
 
@@ -53,6 +57,9 @@ async def run_plan(raw: dict[str, Any]) -> dict[str, Any]:
     loop = _Loop(_carriers[record.id], machine)
     try:
         await loop.run()
+    except asyncio.CancelledError:
+        # This process lets go of the run. DBOS would record an Exception as the run's end; this it leaves alone.
+        raise LetGo from None
     finally:
         loop.stop()
         _carriers[record.id].on_end()
@@ -68,6 +75,8 @@ class _Loop:
         self._machine = machine
         self._live: list[tuple[Command | None, asyncio.Future[Any]]] = []
         self._messages = 0
+        self._idle: list[str] = []
+        """Steps that wait for people, while nothing else is under way."""
 
     async def run(self) -> None:
         self._listen()
@@ -75,14 +84,14 @@ class _Loop:
             for command in self._machine.commands():
                 self._live.append((command, self._start(command)))
             working = [command for command, _ in self._live if command and not isinstance(command, Timer)]
-            if not working:
-                if self._machine.outcome is not None:
-                    return
-                self._carrier.on_idle(self._machine.awaiting)
+            if not working and self._machine.outcome is not None:
+                return
+            self._idle = [] if working else self._machine.awaiting
             tasks: list[Awaitable[Any]] = [task for _, task in self._live]
             done, _ = await DBOS.asyncio_wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             over = [pair for pair in self._live if pair[1] in done]
             self._live = [pair for pair in self._live if pair[1] not in done]
+            self._idle = []
             for finished, task in over:
                 self._absorb(finished, task.result())
 
@@ -175,6 +184,8 @@ class _Loop:
                 )
                 if answer is not None:
                     return answer.model_dump(mode="json")
+                if self._idle:  # said only when everything that was answered so far has been heard
+                    self._carrier.on_idle(self._idle)
                 await asyncio.sleep(0.1)
 
         return wait

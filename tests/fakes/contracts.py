@@ -27,14 +27,17 @@ def site(stack: str = "prod", **changes: Any) -> SiteContract:
         "network": {
             "vpc_id": f"vpc-{stack}",
             "zones": zones,
-            **{f"{kind}_subnet_ids": [f"subnet-{kind}-{n}" for n in range(3)] for kind in ("public", "app", "data")},
+            **{
+                f"{tier}_subnet_ids": [f"subnet-{tier}-{n}" for n in "abc"]
+                for tier in ("public", "app", "data")
+            },
             **{f"{who}_security_group_id": f"sg-{who}" for who in ("balancer", "web", "database", "runner")},
         },
         "database": {
             "present": primary,
             "identifier": "shop-db",
             "logical_name": "database",
-            "parent_urn": f"urn:pulumi:{stack}::lifeboat::lifeboat:aws:Platform$lifeboat:aws:Database::database",
+            "parent_urn": f"urn:pulumi:{stack}::lifeboat::lifeboat:aws:Database::database",
             "settings": {
                 "engine_version": "17.5",
                 "instance_class": "db.m7g.large",
@@ -108,7 +111,12 @@ def edge() -> EdgeContract:
             "failover_name": "app.origin.shop.example",
             "ttl": 30,
             "health_checks": {"primary-endpoint": "hc-1", "latch": "hc-2", "primary": "hc-3"},
-            "latch": {"bucket": "latch", "key": "engaged", "region": "eu-west-1", "url": "https://latch.example/engaged"},
+            "latch": {
+                "bucket": "latch",
+                "key": "engaged",
+                "region": "eu-west-1",
+                "url": "https://latch.example/engaged",
+            },
         }
     )
 

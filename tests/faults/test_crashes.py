@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE = [f"{step}:{where}" for step in ("look", "left", "both") for where in ("before", "after", "verified")]
-COMMITS = [f"{when}:{number}" for number in (1, 3, 8, 14, 19, 23, 28, 33, 37, 40) for when in ("commit", "committed")]
+NUMBERS = (1, 3, 8, 14, 19, 23, 28, 33, 37, 40)
+COMMITS = [f"{when}:{number}" for number in NUMBERS for when in ("commit", "committed")]
 
 
 def trials(folder: Path, places: list[str]) -> list[dict[str, Any]]:
@@ -29,7 +30,9 @@ def trials(folder: Path, places: list[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("places", [INSIDE, COMMITS[::2], COMMITS[1::2]], ids=["inside", "before", "after"])
-def test_a_run_killed_anywhere_is_finished_and_no_effect_is_made_twice(tmp_path: Path, places: list[str]) -> None:
+def test_a_run_killed_anywhere_is_finished_and_nothing_is_made_twice(
+    tmp_path: Path, places: list[str]
+) -> None:
     found = trials(tmp_path / "trial", places)
     assert [result["place"] for result in found] == places
     for result in found:
