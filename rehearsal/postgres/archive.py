@@ -101,13 +101,12 @@ class Archive:
         last = self.last_commit()
         if not bases or last is None:
             return None
-        earliest, latest = ceil_ms(bases[0].finished), floor_ms(last)
+        earliest, latest = ceil_ms(bases[0].finished), floor_ms(last.at)
         return Window(earliest, latest) if latest >= earliest else None
 
-    def last_commit(self) -> datetime | None:
-        """When the last transaction in the archived log committed, to the microsecond."""
-        found = wal.last_commit(self._programs.bin, self.wal)
-        return found.at if found else None
+    def last_commit(self) -> wal.Commit | None:
+        """The last transaction's commit in the archived log."""
+        return wal.last_commit(self._programs.bin, self.wal)
 
     def base_for(self, moment: datetime) -> Base:
         """The youngest base backup from which `moment` can be reached; LookupError when there is none."""

@@ -57,20 +57,41 @@ _PROMPT_S = 10.0
 class Recovery:
     """Where a server that is made from a backup gets its log, and where it stops.
 
-    `until` None means all of the archived log.
+    `target` is one of PostgreSQL's recovery targets: a parameter's name and value.
     """
 
     archive: Archive
-    until: datetime | None
+    target: tuple[str, str]
+
+    @classmethod
+    def until(cls, archive: Archive, moment: datetime) -> Recovery:
+        """All that had committed by `moment`.
+
+        A moment after the last commit is never reached, which PostgreSQL holds for an error; then the last
+        commit itself is the target, whatever is archived meanwhile. LookupError when nothing ever committed.
+        """
+        last = archive.last_commit()
+        if last is None:
+            raise LookupError(f"no commit in {archive.wal}")
+        if last.at <= moment:
+            return cls(archive, ("recovery_target_lsn", last.lsn))
+        return cls(archive, ("recovery_target_time", moment.strftime("%Y-%m-%d %H:%M:%S.%f+00")))
+
+    @classmethod
+    def of_the_backup(cls, archive: Archive) -> Recovery:
+        """The moment at which the base backup was finished."""
+        return cls(archive, ("recovery_target", "immediate"))
 
     def settings(self) -> dict[str, str]:
         """What postgresql.conf says about it."""
-        found = {"restore_command": f"cp {self.archive.wal}/%f %p", "recovery_target_timeline": "current"}
-        if self.until is not None:
-            found["recovery_target_time"] = self.until.strftime("%Y-%m-%d %H:%M:%S.%f+00")
-            found["recovery_target_inclusive"] = "on"
-            found["recovery_target_action"] = "promote"
-        return found
+        name, value = self.target
+        return {
+            name: value,
+            "restore_command": f"cp {self.archive.wal}/%f %p",
+            "recovery_target_timeline": "current",
+            "recovery_target_inclusive": "on",
+            "recovery_target_action": "promote",
+        }
 
 
 @dataclass(frozen=True)

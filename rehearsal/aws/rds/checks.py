@@ -5,17 +5,19 @@ Codes are those of the RDS API Reference; messages are AWS's where a public log 
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.kms.models import kms_backends
-from moto.rds import exceptions
+from moto.rds import exceptions, models
 from moto.rds.exceptions import RDSClientError
 
 MAJOR = "17"
 DEFAULT_VERSION = "17.6"
+_ALSO_KNOWN = frozenset({"kms_key_id", "enable_iam_database_authentication"})
 MODIFIABLE = frozenset({"available", "storage-optimization", "storage-full"})
 """States in which ModifyDBInstance is taken. AWS documents none of this; public reports show it refused with
 "Database instance is not in available state.", so `backing-up` is held to be one of those that refuse."""
@@ -138,8 +140,12 @@ def creatable(settings: dict[str, Any]) -> None:
     """Refuses what CreateDBInstance refuses, and fails loudly on what this world does not model."""
     if settings.get("engine") != "postgres" or settings.get("db_cluster_identifier"):
         raise NotImplementedError("the rehearsal's RDS makes PostgreSQL DB instances only")
-    if settings.get("manage_master_user_password"):
-        raise NotImplementedError("the rehearsal's RDS does not manage master passwords; pass one")
+    known = inspect.signature(models.DBInstance.__init__).parameters.keys() | _ALSO_KNOWN
+    unknown = [name for name, value in settings.items() if value and name not in known]
+    if unknown or settings.get("manage_master_user_password"):
+        raise NotImplementedError(
+            f"the rehearsal's CreateDBInstance does not know {unknown or 'managed passwords'}"
+        )
     name, password = settings.get("master_username") or "", settings.get("master_user_password") or ""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name) or name.lower() in ("rdsadmin", "admin"):
         message = f"MasterUsername {name} cannot be used as it is a reserved word used by the engine"

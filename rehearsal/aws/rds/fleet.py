@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Error as SqlError
 
 from rehearsal.aws.rds.backups import Replication
+from rehearsal.aws.rds.jobs import Outages
 from rehearsal.aws.rds.server import Server
 from rehearsal.aws.rds.snapshots import stamp
 from rehearsal.log import log
@@ -39,9 +39,7 @@ class Fleet:
         """Servers that exist, and those whose automated backups were kept."""
         self.replications: list[Replication] = []
         self.lock = threading.RLock()
-        self._back = {region: threading.Event() for region in world.regions}
-        for event in self._back.values():
-            event.set()
+        self.outages = Outages(world)
         self._template = threading.Lock()
         threading.Thread(target=self.template, daemon=True, name="rds-template").start()
         world.on_loss(self._lost)
@@ -127,8 +125,9 @@ class Fleet:
             if not server.serving or self.world.is_lost(server.region):
                 continue
             try:
+                server.resume()  # RDS restarts what crashed
                 server.cluster.sql("SELECT pg_current_xact_id()")
-            except (SqlError, OSError) as error:
+            except (SqlError, OSError, PostgresError) as error:
                 if server.serving and not self.world.is_lost(server.region):
                     log.warning("no heartbeat", instance=server.id, error=str(error))
 
@@ -139,7 +138,7 @@ class Fleet:
     # --- regions ---------------------------------------------------------------------------------------
 
     def _lost(self, region: str) -> None:
-        self._back[region].clear()
+        self.outages.begin(region)
         for server in list(self.servers):
             if server.region == region:
                 server.cluster.kill()
@@ -151,14 +150,9 @@ class Fleet:
                     server.resume()
                 except PostgresError:
                     log.exception("server did not come back", instance=server.database.db_instance_identifier)
-        self._back[region].set()
+        self.outages.end(region)
 
     def _ended(self) -> None:
         for server in list(self.servers):
+            server.serving = False
             server.cluster.kill()
-
-    def wait_for_return(self, region: str) -> None:
-        """Until a lost region is back."""
-        while self.world.is_lost(region):
-            time.sleep(0.1)
-        self._back[region].wait()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,40 @@ _STAY = frozenset({"deleting", "stopped", "failed"})
 _IDLE = frozenset({"available", "stopped"})
 
 
+class Outages:
+    """How often each region has been lost, and when what it had is running again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._counts = dict.fromkeys(world.regions, 0)
+        self._back = {region: threading.Event() for region in world.regions}
+        for event in self._back.values():
+            event.set()
+
+    def count(self, region: str) -> int:
+        """Outages so far, a present one included."""
+        return self._counts[region]
+
+    def since(self, count: int, region: str) -> bool:
+        """Whether the region is or was lost since there had been `count` outages."""
+        return self._world.is_lost(region) or self._counts[region] != count
+
+    def begin(self, region: str) -> None:
+        """The region is lost. Call before anything in it is killed."""
+        self._back[region].clear()
+        self._counts[region] += 1
+
+    def end(self, region: str) -> None:
+        """What it had is running again."""
+        self._back[region].set()
+
+    def wait_for_return(self, region: str) -> None:
+        """Until `end`."""
+        while self._world.is_lost(region):  # perhaps so recently that nobody has called `begin`
+            time.sleep(0.02)
+        self._back[region].wait()
+
+
 @dataclass(frozen=True)
 class Job:
     """The state shown meanwhile, what to do, and the user agent of whoever asked for it."""
@@ -37,11 +72,11 @@ class Job:
 class Jobs:
     """The queue of one DB instance, and the thread that works on it."""
 
-    def __init__(self, world: World, database: DBInstance, wait_for_return: Callable[[str], None]) -> None:
+    def __init__(self, world: World, database: DBInstance, outages: Outages) -> None:
         self._world = world
         self._database = database
         self._region: str = database.region
-        self._wait_for_return = wait_for_return
+        self._outages = outages
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open = 0
@@ -75,17 +110,20 @@ class Jobs:
                     self._database.status = "available"
 
     def _finish(self, job: Job) -> None:
+        if self._database.status == "failed" and job.status != "deleting":
+            return
         while True:
             self._database.status = job.status
+            before = self._outages.count(self._region)
             try:
                 job.do(job.cause)
             except (RegionLostError, PostgresError, SqlError, OSError, LookupError) as error:
                 name = self._database.db_instance_identifier
-                if not self._world.is_lost(self._region):
+                if not isinstance(error, RegionLostError) and not self._outages.since(before, self._region):
                     log.exception("RDS job failed", instance=name, job=job.status)
                     self._database.status = "failed"
                     return
                 log.info("RDS job interrupted", instance=name, job=job.status, error=str(error))
-                self._wait_for_return(self._region)
+                self._outages.wait_for_return(self._region)
             else:
                 return

@@ -93,11 +93,9 @@ def to_point_in_time(backend: Backend, asked: dict[str, Any], cause: str) -> DBI
         checks.kms_key_arn(backend, source.kms_key)
     moment = _moment(source, asked)
     base = source.archive.base_for(moment)
-    # a target after the last commit is never reached, and PostgreSQL holds that for an error
-    last = source.archive.last_commit()
-    until = moment if last is not None and last > moment else None
+    recovery = Recovery.until(source.archive, moment)
     database = backend.put(settings)
-    database.server.restore(base, Recovery(source.archive, until), cause)
+    database.server.restore(base, recovery, cause)
     return database
 
 
@@ -188,7 +186,7 @@ def from_snapshot(backend: Backend, name: str, asked: dict[str, Any], cause: str
     database = backend.put(settings)
     recovery = None
     if snapshot.snapshot_type == "automated":  # its log is in the archive
-        recovery = Recovery(source.archive, snapshot.base.finished)
+        recovery = Recovery.of_the_backup(source.archive)
     database.server.restore(snapshot.base, recovery, cause)
     return database
 

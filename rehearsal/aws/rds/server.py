@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ class Server:
         """Whether its server should be up."""
         self.gone = False
         """Whether its DB instance was deleted; its automated backups may have been kept."""
-        self.jobs = Jobs(self.world, database, fleet.wait_for_return)
+        self._resuming = threading.Lock()
+        self.jobs = Jobs(self.world, database, fleet.outages)
         database.server = self
 
     @property
@@ -120,9 +122,10 @@ class Server:
         self.fleet.note_backup(self)
 
     def resume(self) -> None:
-        """The region is back: the server starts from what is on its disk."""
-        if self.serving and not self.cluster.running:
-            self.open()
+        """Start a server that should be up from what is on its disk: its region is back, or it crashed."""
+        with self._resuming:
+            if self.serving and not self.cluster.running and not self.world.is_lost(self.region):
+                self.open()
 
     # --- what is asked of it ---------------------------------------------------------------------------
 
