@@ -111,7 +111,7 @@ def _kill_listener(address: str, port: int) -> None:
     inode = next(line.split()[9] for line in lines if line.split()[1] == at and line.split()[3] == "0A")
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if os.readlink(descriptor) == f"socket:[{inode}]":
+            if str(descriptor.readlink()) == f"socket:[{inode}]":
                 os.kill(int(descriptor.parts[2]), signal.SIGKILL)
                 return
         except OSError:

@@ -1,4 +1,4 @@
-"""Instances are machines: they boot what their template says, know themselves by metadata, and end as on EC2."""
+"""Instances are machines: they boot what their template says, know themselves, and end as on EC2."""
 
 from __future__ import annotations
 

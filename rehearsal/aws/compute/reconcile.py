@@ -94,7 +94,10 @@ class Reconciler:
 
     def _launch(self, group: FakeAutoScalingGroup, book: Book) -> None:
         zones = Counter({subnet.availability_zone: 0 for subnet in _subnets(group)})
-        zones.update(m.availability_zone for m in members(group) if m.active)
+        # those that a refresh will take away do not count: what stays is to be spread
+        leaving = book.refresh.todo if book.refresh else []
+        stays = [m for m in members(group) if m.active and m.instance_id not in leaving]
+        zones.update(member.availability_zone for member in stays)
         for zone, _ in sorted(zones.items(), key=lambda row: (row[1], row[0])):
             activity = book.note(group, "Launching a new EC2 instance", book.why or "capacity is to grow.")
             refused = self._refused(group, zone)
