@@ -21,7 +21,7 @@ _STARTING_UP = "57P03"  # cannot_connect_now: still replaying the log
 
 _SEQUENCES = """
 select quote_ident(n.nspname) || '.' || quote_ident(t.relname), quote_ident(a.attname),
-       quote_ident(sn.nspname) || '.' || quote_ident(s.relname)
+       quote_ident(sn.nspname) || '.' || quote_ident(s.relname), has_sequence_privilege(s.oid, 'select')
 from pg_depend d
 join pg_class s on s.oid = d.objid and s.relkind = 'S'
 join pg_namespace sn on sn.oid = s.relnamespace
@@ -29,10 +29,10 @@ join pg_class t on t.oid = d.refobjid
 join pg_namespace n on n.oid = t.relnamespace
 join pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid
 where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')
-  and n.nspname not in ('pg_catalog', 'information_schema')
+  and n.nspname not in ('pg_catalog', 'information_schema') and has_table_privilege(t.oid, 'insert, select')
 order by 1, 2
 """
-"""Tables with a serial or identity column, the column, and its sequence."""
+"""Tables that the application writes with a serial or identity column, the column, its sequence, readable?"""
 
 
 class SqlJobs:
@@ -89,8 +89,8 @@ class SqlJobs:
         with self._until(job.seconds, "the master role logs in", login) as connection:
             values["server_version"] = connection.info.server_version
             verdicts.append(_write(connection, job.run))
-            verdicts += _sequences(connection)
         with self._connect(job.target, job.target.app_secret) as connection:
+            verdicts += _sequences(connection)
             verdicts += [_check(connection, check) for check in job.checks]
             if job.watermark:
                 row = connection.execute(job.watermark.encode()).fetchone()
@@ -168,7 +168,11 @@ def _write(connection: Connection, run: str) -> Verdict:
 def _sequences(connection: Connection) -> list[Verdict]:
     """Every sequence is at or beyond its column's greatest value: the next insert does not collide."""
     verdicts = []
-    for table, column, sequence in connection.execute(_SEQUENCES.encode()).fetchall():
+    for table, column, sequence, readable in connection.execute(_SEQUENCES.encode()).fetchall():
+        if not readable:
+            why = "cannot be read by the application's role: grant select on it"
+            verdicts.append(Verdict(name=f"sequence {sequence}", ok=False, detail=why))
+            continue
         row = connection.execute(
             f"select (select coalesce(max({column}), 0) from {table}), last_value from {sequence}".encode()
         ).fetchone()
