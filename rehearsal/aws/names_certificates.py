@@ -144,7 +144,9 @@ def _patch_reads() -> None:
     def get(original: Any, self: AWSCertificateManagerResponse) -> Any:
         arn = self._get_param("CertificateArn")
         if arn and self.acm_backend.get_certificate(arn).status == "PENDING_VALIDATION":
-            raise AWSError(f"Certificate {arn} is not issued yet", exception_type="RequestInProgressException")
+            raise AWSError(
+                f"Certificate {arn} is not issued yet", exception_type="RequestInProgressException"
+            )
         return original(self)
 
 
