@@ -18,7 +18,7 @@ from typing import Any
 
 from infra import outputs
 from infra.outputs import EdgeContract, SiteContract
-from recovery.errors import LifeboatError
+from recovery.errors import InputError, LifeboatError
 from rehearsal.environment import environment
 from rehearsal.project import prepare
 from rehearsal.stacks import Pulumi, Update
@@ -91,8 +91,10 @@ def reach(settings: WorldSettings) -> Platform:
     Points this whole process at the world: code of recovery finds its endpoints in the environment.
     """
     copy = prepare(settings)
-    found = os.environ.get("LIFEBOAT_PULUMI") or str(Path(shutil.which("pulumi") or "pulumi").parent)
-    pulumi = Path(found)
+    program = shutil.which("pulumi", path=os.environ.get("LIFEBOAT_PULUMI")) or shutil.which("pulumi")
+    if program is None:
+        raise InputError("there is no `pulumi` on the PATH", cure="start this by ./dr, which puts one there")
+    pulumi = Path(program).parent
     variables = environment(settings, pulumi=pulumi) | {"LIFEBOAT_PYTHON": sys.executable}
     os.environ.clear()
     os.environ.update(variables)

@@ -34,10 +34,8 @@ class Seen:
     """Loss here; it is made of scaled upload and replication lags only."""
     started_after_s: float
     """From the loss until the run was recorded."""
-    dns_switch_s: float | None
-    """From the latch until the last resolver was right; TTL and check intervals, all scaled."""
-    latch_step: str = "fence"
-    name_step: str = "cutover"
+    switched_after_s: float | None
+    """From the loss until the last resolver was right: check intervals and TTL, all of them scaled."""
 
 
 def forecast(state: Path, run: str, seen: Seen) -> Forecast:
@@ -54,11 +52,12 @@ def forecast(state: Path, run: str, seen: Seen) -> Forecast:
     }
     slots = graph.schedule(after, seconds)
     end = max((slot.end for slot in slots.values()), default=0.0)
-    if seen.dns_switch_s is not None and seen.latch_step in slots:
-        # the name moves by itself once the latch is engaged; service is back when both are done
-        end = max(end, slots[seen.latch_step].end + seen.dns_switch_s * seen.scale)
+    back = seen.started_after_s + end
+    if seen.switched_after_s is not None:
+        # the name moves by itself, by health checks or the latch; service is back when both are done
+        back = max(back, seen.switched_after_s * seen.scale)
     return Forecast(
-        rto_s=round(seen.started_after_s + end, 1),
+        rto_s=round(back, 1),
         rpo_s=None if seen.rpo_s is None else round(seen.rpo_s * seen.scale, 1),
         scale=seen.scale,
         database_gb=seen.database_gb,

@@ -45,6 +45,13 @@ class Story:
             self._out.write(f"{text}   ")
             self._out.flush()
 
+    def line(self, text: str) -> None:
+        """A line of its own, for people; not told as JSON."""
+        with self._lock:
+            if not self.as_json:
+                self._close()
+                self._print(text)
+
     def blank(self) -> None:
         """An empty line, where people read."""
         with self._lock:

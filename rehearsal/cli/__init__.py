@@ -13,9 +13,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def main() -> None:
     """Run the command line; errors are sentences on stderr, exit codes those of `recovery.errors`."""
-    from rehearsal.cli import world
+    from rehearsal.cli import rehearse, world
 
     app.add_typer(world.app, name="world")
+    app.command("rehearse")(rehearse.rehearse)
     try:
         app(prog_name="dr")
     except LifeboatError as error:

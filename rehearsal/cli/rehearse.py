@@ -1,0 +1,60 @@
+"""`dr rehearse SCENARIO`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recovery.errors import InputError
+from rehearsal import launch
+from rehearsal.story import Story
+
+SCENARIOS = ("region-loss",)
+
+
+def rehearse(
+    scenario: Annotated[str, typer.Argument(help="What is lost: region-loss.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json, report.html and what was measured.")] = Path("out"),
+    scale: Annotated[float, typer.Option(help="Divide the clouds' waits by this.", min=1)] = launch.DEFAULT_SCALE,
+    world: Annotated[str, typer.Option(help="Rehearse on this running world (default: one of its own).")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the world running, to look around.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Lose a region on this machine, bring the service back, and measure it. Exit code 0: every promise held."""
+    if scenario not in SCENARIOS:
+        raise InputError(f"there is no rehearsal of {scenario!r}", cure=f"choose one of: {', '.join(SCENARIOS)}")
+    story = Story(as_json=as_json)
+    running = launch.find(world or launch.DEFAULT_NAME)
+    if world and running is None:
+        raise InputError(f"no world {world!r} is running", cure=f"start it: ./dr world up --name {world}")
+    if running is not None:
+        raise typer.Exit(_on(running.settings.name, story, scenario, out))
+    name = launch.DEFAULT_NAME if keep else f"rehearsal-{os.getpid()}-{secrets.token_hex(2)}"
+    try:
+        launch.up(name, scale=scale, dies_with_us=not keep)
+        code = _on(name, story, scenario, out)
+    finally:
+        if not keep:
+            launch.down(name)
+    raise typer.Exit(code)
+
+
+def _on(name: str, story: Story, scenario: str, out: Path) -> int:
+    from rehearsal.company import reach
+    from rehearsal.rehearsal import rehearse as carry_out
+
+    running = launch.find(name)
+    if running is None:
+        raise InputError(f"world {name!r} ended by itself", cure="run the same command again")
+    settings = running.settings
+    story.tell(
+        "world",
+        f"{', '.join(settings.regions)} on {settings.prefix}.0.0/16 · cloud waits divided by {settings.scale:g}",
+        name=name,
+        scale=settings.scale,
+    )
+    return 0 if carry_out(reach(settings), story, scenario=scenario, out=out.resolve()) else 1
