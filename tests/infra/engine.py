@@ -26,6 +26,18 @@ class Declared:
     type: str
     name: str
     inputs: dict[str, Any]
+    secret: frozenset[str] = frozenset()
+    """Inputs that are secret, or have something secret inside."""
+
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+
+
+def plain(value: Any) -> Any:
+    """A property without the marks of secrecy."""
+    if isinstance(value, dict):
+        return plain(value["value"]) if SIGNATURE in value else {k: plain(v) for k, v in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -37,7 +49,9 @@ class Cloud(mocks.Mocks):  # type: ignore[misc]
     drawn: int = 0
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.declared.append(Declared(args.typ, args.name, dict(args.inputs)))
+        inputs = {key: plain(value) for key, value in args.inputs.items()}
+        secret = frozenset(key for key, value in args.inputs.items() if value != inputs[key])
+        self.declared.append(Declared(args.typ, args.name, inputs, secret))
         name = f"{args.name}-1a2b3c4"
         region = args.inputs.get("region", "here")
         made: dict[str, Any] = {

@@ -18,7 +18,9 @@ def test_a_pilot_light_has_the_groups_but_no_instance(standby: Stack) -> None:
 
 
 def test_the_parameter_group_forces_tls(standby: Stack) -> None:
-    given = {p["name"]: p["value"] for p in standby.one("rds/parameterGroup:ParameterGroup").inputs["parameters"]}
+    given = {
+        p["name"]: p["value"] for p in standby.one("rds/parameterGroup:ParameterGroup").inputs["parameters"]
+    }
     assert given["rds.force_ssl"] == "1"
 
 
@@ -37,7 +39,9 @@ def test_the_primarys_key_is_a_replica_of_the_standbys(primary: Stack, standby: 
     assert replica["primaryKeyArn"] == standby.outputs["contract"]["keys"]["database"]
 
 
-def test_an_adopted_database_is_declared_exactly_as_one_that_was_created(serving: Stack, primary: Stack) -> None:
+def test_an_adopted_database_is_declared_exactly_as_one_that_was_created(
+    serving: Stack, primary: Stack
+) -> None:
     adopted, created = serving.one(INSTANCE).inputs, primary.one(INSTANCE).inputs
     assert set(adopted) == set(created)
     differing = {key for key in adopted if adopted[key] != created[key]}

@@ -1,0 +1,78 @@
+"""Who may recover, and what wakes people before a recovery is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.aws.access import recovery_actions
+from tests.infra.engine import Stack, run
+
+ALARM = "cloudwatch/metricAlarm:MetricAlarm"
+
+
+def test_the_recovery_role_has_exactly_the_actions_permissions(standby: Stack) -> None:
+    policy = json.loads(standby.one("iam/rolePolicy:RolePolicy", "recovery").inputs["policy"])["Statement"]
+    allowed = {action for statement in policy for action in statement["Action"]}
+    assert allowed == set(recovery_actions()) | {"iam:PassRole"}
+    assert not [action for action in allowed if action.endswith("*")]
+
+
+def test_recovery_hands_on_the_machines_roles_and_no_others(standby: Stack) -> None:
+    policy = json.loads(standby.one("iam/rolePolicy:RolePolicy", "recovery").inputs["policy"])["Statement"]
+    (passing,) = [s for s in policy if "iam:PassRole" in s["Action"]]
+    assert [arn.rpartition("/")[2] for arn in passing["Resource"]] == ["web-1a2b3c4", "runner-1a2b3c4"]
+
+
+def test_the_recovery_role_is_taken_with_mfa_only(standby: Stack) -> None:
+    trust = json.loads(standby.one("iam/role:Role", "recovery").inputs["assumeRolePolicy"])["Statement"]
+    assert trust[0]["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+
+def test_permissions_of_another_version_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "permissions.json"
+    path.write_text('{"version": 2, "actions": []}')
+    with pytest.raises(ValueError, match="dr permissions --write"):
+        recovery_actions(path)
+
+
+def test_the_break_glass_user_is_off_until_it_is_switched_on(standby: Stack) -> None:
+    assert not standby.of("iam/user:User")
+    on = run("dr-aws", {"breakGlass": "on"})
+    assert on.one("iam/user:User").inputs["name"] == "lifeboat-break-glass-dr-aws"
+    policy = json.loads(on.one("iam/userPolicy:UserPolicy").inputs["policy"])["Statement"]
+    assert [s["Action"] for s in policy] == [["sts:AssumeRole"]]
+
+
+def test_web_servers_read_their_own_secret_and_no_other(primary: Stack) -> None:
+    policy = json.loads(primary.one("iam/rolePolicy:RolePolicy", "web").inputs["policy"])["Statement"]
+    (reading,) = [s for s in policy if "secretsmanager:GetSecretValue" in s["Action"]]
+    assert reading["Resource"].endswith("/database-app-1a2b3c4")
+
+
+def test_a_primary_watches_its_database_its_backups_its_copies_and_its_targets(primary: Stack) -> None:
+    assert {alarm.name for alarm in primary.of(ALARM)} == {
+        "unhealthy-targets",
+        "database-storage",
+        "restorable-age",
+        "backup-replication-lag",
+        "replication-failed-artefacts",
+        "replication-failed-uploads",
+        "replication-failed-exports",
+    }
+
+
+def test_every_alarm_is_heard(primary: Stack) -> None:
+    topic = primary.outputs["contract"]["alarms_topic_arn"]
+    assert all(alarm.inputs["alarmActions"] == [topic] for alarm in primary.of(ALARM))
+
+
+def test_silence_about_backups_is_an_alarm(primary: Stack) -> None:
+    assert primary.one(ALARM, "restorable-age").inputs["treatMissingData"] == "breaching"
+
+
+def test_alarms_reach_the_configured_people() -> None:
+    stack = run("dr-aws", {"alarmEmails": ["ops@shop.example"]})
+    assert stack.one("sns/topicSubscription:TopicSubscription").inputs["endpoint"] == "ops@shop.example"
