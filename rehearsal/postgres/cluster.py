@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from rehearsal.postgres.archive import Archive, Base
+from rehearsal.postgres.interlock import end_family, release_interlock
 from rehearsal.postgres.programs import PostgresError, Programs, tail
 from rehearsal.processes import Child
 
@@ -48,7 +48,6 @@ _SETTINGS = {
     "ssl": "on",
     "cluster_name": "",
 }
-_INTERLOCK_BYTES = 56  # sizeof(PGShmemHeader)
 _PATIENCE_S = 60.0
 _PROMPT_S = 10.0
 
@@ -207,14 +206,14 @@ class Cluster:
         try:
             child.process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
-            child.kill()
+            end_family(child)
 
     def kill(self) -> None:
         """End it as a power cut would."""
         with self._lock:
             child, self._child = self._child, None
             if child is not None:
-                child.kill()
+                end_family(child)
                 release_interlock(self.data)
 
     def remove(self) -> None:
@@ -261,39 +260,6 @@ def make_template(programs: Programs, target: Path, prepare_sql: str) -> Path:
     programs.run(["sh", "-c", single], cwd=target.parent, log=log)
     part.rename(target)
     return target
-
-
-def release_interlock(data: Path) -> None:
-    """Remove the System V segment of a server that was killed; it would outlive the world.
-
-    Its id is the second word of the seventh line of postmaster.pid (storage/pidfile.h).
-    """
-    try:
-        segment = int((data / "postmaster.pid").read_text().splitlines()[6].split()[1])
-    except (OSError, IndexError, ValueError):
-        return
-    remove_segment(segment)
-
-
-def sweep_interlocks() -> None:
-    """Remove the interlocks that servers of a world left which was itself killed.
-
-    Only segments of PostgreSQL's size that nobody is attached to and whose maker is dead, and that are ours
-    to remove. Source: proc_sysvipc(5) /proc/sysvipc/shm: key shmid perms size cpid lpid nattch ...
-    """
-    try:
-        lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    except OSError:
-        return
-    for fields in (line.split() for line in lines):
-        size, maker, attached = int(fields[3]), int(fields[4]), int(fields[6])
-        if size == _INTERLOCK_BYTES and not attached and not Path(f"/proc/{maker}").exists():
-            remove_segment(int(fields[1]))
-
-
-def remove_segment(segment: int) -> None:
-    """shmctl(IPC_RMID); a segment that is not there, or not ours, is left alone."""
-    ctypes.CDLL(None, use_errno=True).shmctl(segment, 0, None)
 
 
 def _quoted(value: str) -> str:

@@ -13,7 +13,8 @@ from rehearsal.aws.rds.jobs import Outages
 from rehearsal.aws.rds.server import Server
 from rehearsal.aws.rds.snapshots import stamp
 from rehearsal.log import log
-from rehearsal.postgres.cluster import make_template, sweep_interlocks
+from rehearsal.postgres.cluster import make_template
+from rehearsal.postgres.interlock import sweep_interlocks
 from rehearsal.postgres.programs import PostgresError, Programs
 from rehearsal.world import World
 
