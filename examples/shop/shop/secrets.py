@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
@@ -51,7 +52,18 @@ def read(name: str, region: str) -> dict[str, Any]:
     return value
 
 
+_known: dict[str, str] = {}
+
+
 def _credentials() -> dict[str, str]:
+    """The role's credentials; asked for again a quarter of an hour before they end."""
+    soon = datetime.now(UTC) + timedelta(minutes=15)
+    if not _known or datetime.fromisoformat(_known["Expiration"]) < soon:
+        _known.update(_fresh_credentials())
+    return _known
+
+
+def _fresh_credentials() -> dict[str, str]:
     base = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254").rstrip("/")
     token = _ask("PUT", f"{base}/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"})
     header = {"X-aws-ec2-metadata-token": token}
