@@ -26,6 +26,7 @@ class Workshop:
     """A place to make servers in, without a world."""
 
     home: Path
+    template: Path
     programs: Programs
     made: list[Cluster]
 
@@ -44,29 +45,38 @@ class Workshop:
 
     def started(self, name: str) -> tuple[Cluster, Archive]:
         cluster, archive = self.cluster(name), self.archive(name)
-        cluster.make_new(make_template(self.programs, self.home / "template", "SELECT 1;\n\n"))
+        cluster.make_new(self.template)
         cluster.configure(self.shape(archive))
         cluster.start(None, 5432)
         cluster.sql("CREATE TABLE t (n int)")
         return cluster, archive
 
 
-@pytest.fixture
-def workshop() -> Iterator[Workshop]:
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="lifeboat-test-", dir="/tmp"))
     home.chmod(0o755)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def workshop(place: Path) -> Iterator[Workshop]:
     uid = runtime.unprivileged_uid()
-    regions = ("eu-central-1", "eu-west-1")
+    home, regions = Path(tempfile.mkdtemp(dir=place)), ("eu-central-1", "eu-west-1")
+    home.chmod(0o755)
     settings = WorldSettings(
         "t", home, "127.19", 60, regions, *regions, 1, uid, Path(), runtime.postgres(uid)
     )
-    shop = Workshop(home, Programs(settings, Spawner(uid).spawn), [])
+    programs = Programs(settings, Spawner(uid).spawn)
+    shop = Workshop(home, make_template(programs, place / "template", "SELECT 1;\n\n"), programs, [])
     try:
         yield shop
     finally:
         for cluster in shop.made:
             cluster.kill()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def archived(cluster: Cluster, archive: Archive) -> None:
