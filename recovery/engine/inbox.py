@@ -6,6 +6,7 @@ They can be given while nobody carries the run out; the run finds them when it i
 from __future__ import annotations
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from recovery.engine.record import Answer
 
@@ -40,9 +41,14 @@ def put(engine: sa.Engine, run: str, answer: Answer) -> int:
             continue  # another person was faster; take the next number
 
 
-def get(engine: sa.Engine, run: str, number: int) -> Answer | None:
-    """That answer; None as long as there is none."""
+def get(engine: sa.Engine, run: str, number: int) -> Answer | str | None:
+    """That answer, or why it is none (the database may hold nonsense); None while there is none."""
     query = sa.select(_TABLE.c.answer).where(_TABLE.c.run == run, _TABLE.c.number == number)
     with engine.connect() as connection:
         text = connection.execute(query).scalar()
-    return Answer.model_validate_json(text) if text else None
+    if text is None:
+        return None
+    try:
+        return Answer.model_validate_json(text)
+    except ValidationError as error:
+        return f"answer {number} cannot be read: {error.errors()[0]['msg']}"

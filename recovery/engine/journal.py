@@ -45,6 +45,14 @@ _HEAD = sa.Table(
     sa.Column("seq", sa.Integer, nullable=False),
     sa.Column("hash", sa.String, nullable=False),
 )
+_INSERT = sa.insert(_TABLE)
+_NEXT = (
+    sa.update(_HEAD)
+    .where(_HEAD.c.run == sa.bindparam("of"))
+    .values(seq=_HEAD.c.seq + 1)
+    .returning(_HEAD.c.seq, _HEAD.c.hash)
+)
+_PUT_HASH = sa.update(_HEAD).where(_HEAD.c.run == sa.bindparam("of")).values(hash=sa.bindparam("hash"))
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,13 @@ class Journal:
         """Make the table if it is not there."""
         _META.create_all(engine)
 
-    @stamina.retry(on=sa.exc.DBAPIError, attempts=None, timeout=600, wait_initial=0.05, wait_max=5.0)
+    @stamina.retry(
+        on=(sa.exc.OperationalError, sa.exc.IntegrityError),
+        attempts=None,
+        timeout=600,
+        wait_initial=0.05,
+        wait_max=5.0,
+    )
     def write(
         self,
         at: datetime,
@@ -103,34 +117,40 @@ class Journal:
 
         A database that does not answer is waited for (10 minutes), as DBOS waits for it.
         """
-        with self._one_at_a_time, self._engine.begin() as connection:
-            same = (_TABLE.c.step == step, _TABLE.c.attempt == attempt, _TABLE.c.event == event)
-            seq, previous = self._take_head(connection)
-            if connection.execute(sa.select(_TABLE.c.seq).where(_TABLE.c.run == self._run, *same)).first():
-                return False
-            entry = {
-                "run": self._run,
-                "seq": seq + 1,
-                "at": iso(at),
-                "step": step,
-                "attempt": attempt,
-                "event": event,
-                "data": dict(data or {}),
-                "previous": previous,
-            }
-            head = {"seq": seq + 1, "hash": digest(entry)}
-            connection.execute(
-                sa.insert(_TABLE).values({**entry, "data": _canonical(entry["data"]), "hash": head["hash"]})
-            )
-            connection.execute(sa.update(_HEAD).where(_HEAD.c.run == self._run).values(head))
-            return True
+        try:
+            with self._one_at_a_time, self._engine.begin() as connection:
+                seq, previous = self._take_head(connection)
+                entry = {
+                    "run": self._run,
+                    "seq": seq,
+                    "at": iso(at),
+                    "step": step,
+                    "attempt": attempt,
+                    "event": event,
+                    "data": dict(data or {}),
+                    "previous": previous,
+                }
+                row = {**entry, "data": _canonical(entry["data"]), "hash": digest(entry)}
+                connection.execute(_INSERT, row)
+                connection.execute(_PUT_HASH, {"of": self._run, "hash": row["hash"]})
+                return True
+        except sa.exc.IntegrityError:
+            if self._has(step, attempt, event):
+                return False  # and the head is as it was: one transaction
+            raise
+
+    def _has(self, step: str, attempt: int, event: str) -> bool:
+        same = (_TABLE.c.run == self._run, _TABLE.c.step == step, _TABLE.c.attempt == attempt)
+        with self._engine.connect() as connection:
+            found = connection.execute(sa.select(_TABLE.c.seq).where(*same, _TABLE.c.event == event)).first()
+        return found is not None
 
     def _take_head(self, connection: sa.Connection) -> tuple[int, str]:
-        """The chain's last number and hash. Touching the row first makes other writers wait, anywhere."""
-        mine = _HEAD.c.run == self._run
-        if not connection.execute(sa.update(_HEAD).where(mine).values(seq=_HEAD.c.seq)).rowcount:
-            connection.execute(sa.insert(_HEAD).values(run=self._run, seq=0, hash=GENESIS))
-        row = connection.execute(sa.select(_HEAD.c.seq, _HEAD.c.hash).where(mine)).one()
+        """The next number and the last hash; written to first, so that other writers wait, anywhere."""
+        row = connection.execute(_NEXT, {"of": self._run}).first()
+        if row is None:
+            connection.execute(sa.insert(_HEAD).values(run=self._run, seq=1, hash=GENESIS))
+            return 1, GENESIS
         return row.seq, row.hash
 
     def entries(self) -> list[Entry]:

@@ -46,9 +46,9 @@ class Office:
     listener: Listener
     clock: Clock = field(default_factory=SystemClock)
     hasty: bool = False
-    """The process ends right afterwards: the engine's threads are left to that, which saves up to a second."""
+    """The process ends right afterwards and takes the engine's threads along; saves up to a second."""
     patient: Callable[[], bool] = lambda: True
-    """Whether to stay when the run waits for a person; otherwise `carry_out` returns then."""
+    """Whether to stay when the run waits for a person; `carry_out` returns otherwise."""
 
 
 def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
@@ -91,7 +91,10 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
         )
         DBOS.launch()  # takes up whatever this executor left pending: this run, if it had begun
         try:
-            if DBOS.get_workflow_status(record.id) is None:
+            known = DBOS.get_workflow_status(record.id)
+            if known is not None and known.status == "ERROR":
+                _rewind(record.id)
+            if known is None:
                 with SetWorkflowID(record.id):
                     DBOS.start_workflow(workflow.run_plan, record.model_dump(mode="json"))
             handle: WorkflowHandle[dict[str, Any]] = DBOS.retrieve_workflow(record.id)
@@ -104,6 +107,15 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
         if not office.hasty:
             engine.dispose()
         lease.release()
+
+
+def _rewind(run: str) -> None:
+    """An error in the engine itself ended the workflow: go on from the operation that met it."""
+    from dbos import DBOS
+
+    broken = [step["function_id"] for step in DBOS.list_workflow_steps(run) if step["error"] is not None]
+    if broken:
+        DBOS.rewind_workflow(run, start_step=min(broken))
 
 
 class _Watch:

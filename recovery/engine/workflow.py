@@ -58,7 +58,7 @@ async def run_plan(raw: dict[str, Any]) -> dict[str, Any]:
     try:
         await loop.run()
     except asyncio.CancelledError:
-        # This process lets go of the run. DBOS would record an Exception as the run's end; this it leaves alone.
+        # This process lets go of the run. An Exception DBOS would record as the run's end; this it does not.
         raise LetGo from None
     finally:
         loop.stop()
@@ -131,7 +131,8 @@ class _Loop:
 
     def _absorb(self, command: Command | None, result: Any) -> None:
         if command is None:
-            self._machine.said(Answer.model_validate(result))
+            if "unreadable" not in result:
+                self._machine.said(Answer.model_validate(result))
             self._listen()
         elif isinstance(command, Try):
             self._machine.attempted(command.step, result)
@@ -182,6 +183,9 @@ class _Loop:
                 answer = await asyncio.to_thread(
                     inbox.get, self._carrier.database, self._host.record.id, number
                 )
+                if isinstance(answer, str):
+                    self._host.tell("refused", text=answer)
+                    return {"unreadable": answer}
                 if answer is not None:
                     return answer.model_dump(mode="json")
                 if self._idle:  # said only when everything that was answered so far has been heard

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from recovery.clock import SystemClock
 from recovery.engine import database, inbox, processes, runner, standing
 from recovery.engine.events import Event
 from recovery.engine.lease import Lease, holder
@@ -122,6 +125,42 @@ def test_an_action_that_meets_the_unknown_fails_with_a_traceback_in_the_runs_fol
     office = runner.Office(tmp_path / "state", Lost(tmp_path), lambda e: None, patient=lambda: False)
     assert runner.carry_out(office, record, resumed=False).awaiting == ["a"]
     assert "never heard of" in (tmp_path / "state/runs/test-1/a.1.traceback.txt").read_text()
+
+
+class Breaking(SystemClock):
+    """A clock that breaks once: an error in the engine itself, which no action's outcome can hold."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def now(self) -> datetime:
+        self.left -= 1
+        if self.left == 0:
+            raise RuntimeError("the clock broke")
+        return super().now()
+
+
+def test_a_run_that_an_error_in_the_engine_ended_can_be_taken_up(tmp_path: Path) -> None:
+    record = fake.record(tmp_path, "  - {id: a, uses: note}\n  - {id: b, uses: note, after: [a]}\n")
+    office = runner.Office(tmp_path / "state", fake.Nowhere(tmp_path), lambda e: None, Breaking(8))
+    with pytest.raises(Exception, match="the clock broke"):
+        runner.carry_out(office, record, resumed=False)
+    office = runner.Office(tmp_path / "state", fake.Nowhere(tmp_path), lambda e: None)
+    assert runner.carry_out(office, record, resumed=True).outcome == "recovered"
+    assert (tmp_path / "made").read_text().split() == ["test-1/a", "test-1/b"]
+
+
+def test_nonsense_in_the_inbox_is_refused_and_the_run_goes_on(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "  - {id: a, uses: note, approval: {any-of: [cto]}}\n")
+    desk.carry()
+    desk.say("approve", "a")
+    engine = database.connect(desk.state)
+    with engine.begin() as connection:
+        connection.execute(sa.text("update lifeboat_answers set answer = '{}' where number = 1"))
+    engine.dispose()
+    desk.say("approve", "a")
+    assert desk.carry(resumed=True).outcome == "recovered"
+    assert "refused" in desk.told()
 
 
 def test_two_processes_never_carry_out_the_same_run(tmp_path: Path) -> None:
