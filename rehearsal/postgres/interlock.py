@@ -13,7 +13,7 @@ import signal
 import time
 from pathlib import Path
 
-from rehearsal.processes import Child
+from rehearsal.processes import Child, start_time
 
 _BYTES = 56  # sizeof(PGShmemHeader)
 _GONE_WITHIN_S = 5.0
@@ -33,7 +33,7 @@ def end_family(postmaster: Child) -> None:
             os.kill(pid, signal.SIGKILL)
     postmaster.kill()
     until = time.monotonic() + _GONE_WITHIN_S
-    while any(Path(f"/proc/{pid}").exists() for pid in backends) and time.monotonic() < until:
+    while any(start_time(pid) for pid in backends) and time.monotonic() < until:
         time.sleep(0.002)
 
 
