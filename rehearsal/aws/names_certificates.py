@@ -40,6 +40,8 @@ class Authority:
         self._world, self._propagation = world, propagation
         self._causes: dict[str, str] = {}
         self._issuing: set[str] = set()
+        # what was being issued in a region that went away is considered anew
+        world.on_return(lambda _: self._issuing.clear())
 
     def requested(self, arn: str) -> None:
         """Note who asked, so that the wait can be told to a run's step."""

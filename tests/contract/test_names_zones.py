@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dns.message
+import dns.query
 import dns.rcode
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from nameworld import NameWorld, a, cname, refused, until
+
+from rehearsal.world import publish
 
 
 @pytest.fixture
@@ -127,3 +131,22 @@ def test_names_go_on_answering_while_their_control_plane_is_lost(world: NameWorl
         world.steering.give_back("us-east-1")
     world.insync(under_way)
     assert world.answers("y.plane.example") == ["127.0.0.2"]
+
+
+def resolver(world: NameWorld, name: str) -> dns.message.Message:
+    address = world.settings.resolver_addresses()[0]
+    return dns.query.udp(dns.message.make_query(name, "A"), address, timeout=10, port=world.settings.port(53))
+
+
+def test_resolvers_do_without_some_name_servers_but_not_without_all(world: NameWorld) -> None:
+    zone = world.zone("silent.example")
+    world.insync(world.change(zone, *(a(f"{n}.silent.example", "127.0.0.1") for n in range(9))))
+    servers, feed = world.settings.name_server_addresses(), world.settings.home / "feed"
+    try:
+        publish(feed, "name-servers", {"down": list(servers[1:])})
+        for n in range(4):
+            assert resolver(world, f"{n}.silent.example").rcode() == dns.rcode.NOERROR
+        publish(feed, "name-servers", {"down": list(servers)})
+        assert resolver(world, "8.silent.example").rcode() == dns.rcode.SERVFAIL
+    finally:
+        publish(feed, "name-servers", {"down": []})
