@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import dns.message
 
     from rehearsal.dns.book import Book
+    from rehearsal.dns.servers import Handler
     from rehearsal.world import WorldSettings
 
 
@@ -74,7 +75,3 @@ class BookKeeper:
 def front_address(settings: WorldSettings) -> str:
     """Where AWS's own HTTPS names (`*.s3.<region>.amazonaws.com`) are served: see rehearsal/front.py."""
     return f"{settings.prefix}.0.2"
-
-
-if TYPE_CHECKING:
-    from rehearsal.dns.servers import Handler
