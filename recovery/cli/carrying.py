@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from recovery import reports
 from recovery.cli import common, watching
 from recovery.engine import processes, runner
 from recovery.engine.attempts import Surroundings
@@ -28,21 +29,30 @@ def carry(
     )
     if not json:
         common.show(f"run {record.id}   {record.source} → {record.target}")
-    with _interruptible(state, record):
-        outcome = runner.carry_out(office, record, resumed=resumed)
-    watching.close(listener)
+    try:
+        with _interruptible(state, record):
+            outcome = runner.carry_out(office, record, resumed=resumed)
+    finally:
+        watching.close(listener)
+    _end(state, record, outcome, json=json)
+    return outcome.exit_code
+
+
+def _end(state: Path, record: RunRecord, outcome: runner.Outcome, *, json: bool) -> None:
+    """The journal and the report are in the run's folder; say what a person needs to know."""
     verdict = runner.export_journal(state, record.id)
+    report, story = reports.build(state, record.id)
+    _, page = reports.write(runs_folder(state) / record.id, report, story)
     if json:
-        return outcome.exit_code
+        common.show_json({"event": "report", "run": record.id, "report": report.model_dump(by_alias=True)})
+        return
     for step in outcome.awaiting:
         common.show(
-            f"waits for a person: {step}   dr approve {record.id} {step}   or   dr resume {record.id} --help"
+            f"waits for a person: {step}   dr approve {record.id} {step}   or   dr resume {record.id}"
         )
     chain = "chain verified" if verdict.verified else f"CHAIN BROKEN at entry {verdict.broken_at}"
-    common.show(
-        f"{outcome.outcome or 'waiting'}   journal {verdict.entries} entries, {chain}   dr report {record.id}"
-    )
-    return outcome.exit_code
+    how = outcome.outcome or "waiting"
+    common.show(f"{how}   journal {verdict.entries} entries, {chain} · report: {page}")
 
 
 @contextmanager
@@ -52,6 +62,9 @@ def _interruptible(state: Path, record: RunRecord) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         runner.closing.set()
         processes.end_leftovers(runs_folder(state) / record.id, record.id, patience=2.0)
+        if sys.stdout.isatty():
+            sys.stdout.write("\x1b[?25h")  # the live view hides the cursor
+            sys.stdout.flush()
         sys.stderr.write(f"\ninterrupted; what is done is kept: dr resume {record.id}\n")
         sys.stderr.flush()
         os._exit(128 + number)
