@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "lifeboat"
 POLICIES = Path("infra") / "policies"
+_BOOLEANS = {"on", "off", "yes", "no", "true", "false", "y", "n", "null"}
 Tell = Callable[[str, float | None], None]
 
 
@@ -84,6 +86,7 @@ class Stack:
         self.name = name
         self._place = place
         self._work = place.folder / "stacks" / name
+        self._staged = False
 
     # --- configuration -------------------------------------------------------------------------------
 
@@ -91,12 +94,14 @@ class Stack:
         """Copy project and configuration, change these keys, remember them; returns the patch to commit."""
         overrides = {**self.overrides(), **values}
         self._copy(overrides)
+        self._staged = True
         self._remember(overrides)
         return self._write_patch()
 
     def stage(self, **values: str) -> None:
         """Copy with these keys changed, for a preview: nothing is remembered."""
         self._copy({**self.overrides(), **values})
+        self._staged = True
 
     @property
     def backend(self) -> str:
@@ -126,11 +131,11 @@ class Stack:
 
     def _copy(self, overrides: Mapping[str, str]) -> None:
         from ruamel.yaml import YAML
-        from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
         yaml = YAML()
         yaml.preserve_quotes = True
         yaml.width = 4096
+        yaml.indent(mapping=2, sequence=4, offset=2)
         self._work.mkdir(parents=True, exist_ok=True)
         project = yaml.load((self._place.project / "Pulumi.yaml").read_text())
         project["main"] = str(self._place.project / str(project.get("main", ".")))
@@ -147,7 +152,8 @@ class Stack:
             )
         settings = yaml.load(self._tracked.read_text())
         for key, value in overrides.items():
-            settings["config"][f"{NAMESPACE}:{key}"] = DoubleQuotedScalarString(value)
+            if str(settings["config"].get(f"{NAMESPACE}:{key}")) != value:
+                settings["config"][f"{NAMESPACE}:{key}"] = _scalar(value)
         with self.config_file.open("w") as out:
             yaml.dump(settings, out)
 
@@ -207,6 +213,29 @@ class Stack:
         deployment = self._open(lambda: False).export_stack()
         return {"version": deployment.version, "deployment": deployment.deployment}
 
+    def exists(self) -> bool:
+        """Whether the backend knows the stack; ActionFailed when the backend does not answer."""
+        from pulumi.automation.errors import CommandError, StackNotFoundError
+
+        try:
+            self._open(lambda: False).export_stack()
+        except StackNotFoundError:
+            return False
+        except CommandError as error:
+            if "no stack named" in str(error):
+                return False
+            raise explain(self.name, error, Changes()) from error
+        return True
+
+    def restore(self, export: bytes) -> None:
+        """Make the stack in this backend from an export of it, as `export` gave it."""
+        from pulumi import automation as auto
+
+        stack = self._open(lambda: False)
+        stack.workspace.create_stack(self.name)
+        kept = json.loads(export)
+        stack.import_stack(auto.Deployment(version=kept["version"], deployment=kept["deployment"]))
+
     def urns(self, stack: auto.Stack | None = None) -> set[str]:
         """URNs of everything in the state."""
         deployment = (stack or self._open(lambda: False)).export_stack().deployment
@@ -215,8 +244,8 @@ class Stack:
     def _open(self, cancelled: Callable[[], bool]) -> auto.Stack:
         from recovery.pulumi_cli import open_stack
 
-        if not self.config_file.is_file():
-            self._copy(self.overrides())
+        if not self._staged:
+            self.stage()
         return open_stack(
             self.name, self._work, self._place.cause, self._place.run, self._place.backend, cancelled
         )
@@ -288,6 +317,14 @@ def explain(stack: str, error: Exception, changes: Changes) -> LifeboatError:
         means=f"what it had done by then stays ({changes.done}); `up` goes on from there",
         cure="repair what it names, then dr resume",
     )
+
+
+def _scalar(value: str) -> str:
+    """Quoted where YAML would take it for something else than text: `on` is a boolean to someone."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    plain = re.fullmatch(r"[A-Za-z][\w.-]*", value) and value.lower() not in _BOOLEANS
+    return value if plain else DoubleQuotedScalarString(value)
 
 
 def _child_urn(parent: str, kind: str, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from recovery.actions._common import options
-from recovery.actions._stack import STACK_PERMISSIONS, stack_of
+from recovery.actions._stack import STACK_PERMISSIONS, keep, stack_of
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview, With
 from recovery.actions.facts import StackUp
 from recovery.errors import ActionFailed, LifeboatError
@@ -52,6 +52,7 @@ class BringStackUp(Action):
         stack = stack_of(ctx, ctx.target.stack)
         patch = stack.configure(**self._values(ctx))
         changes = stack.up(ctx.progress, ctx.cancelled)
+        keep(ctx, stack)
         ctx.progress(f"{stack.name}: {changes.done}", 1)
         return StackUp(
             stack=stack.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recovery.actions._stack import STACK_PERMISSIONS, stack_of
+from recovery.actions._stack import STACK_PERMISSIONS, keep, stack_of
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
 from recovery.actions.facts import DatabaseAdopted, Reprotected
 from recovery.errors import ActionFailed
@@ -42,6 +42,7 @@ class ReProtect(Action):
         stack = stack_of(ctx, ctx.target.stack)
         patch = stack.configure(multiAz="true", holdingPage="off")
         changes = stack.up(ctx.progress, ctx.cancelled)
+        keep(ctx, stack)
         ctx.progress(f"{stack.name}: {changes.done}", 1)
         return Reprotected(
             identifier=adopted.identifier, multi_az=True, backup_retention_days=days, patch=str(patch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recovery.actions._stack import STACK_PERMISSIONS, stack_of
+from recovery.actions._stack import STACK_PERMISSIONS, keep, stack_of
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
 from recovery.actions.facts import JobsReleased, NameSwitched
 from recovery.errors import ActionFailed
@@ -34,6 +34,7 @@ class ReleaseJobs(Action):
         changes = stack.up(ctx.progress, ctx.cancelled)
         ctx.progress(f"{stack.name}: {changes.done}; servers are being replaced", None)
         web = ctx.sites.of(ctx.target).web
+        keep(ctx, stack)
         ctx.poll("all servers run with jobs on", lambda: not web.group().refreshing or None)
         return JobsReleased(stack=stack.name, patch=str(patch))
 
