@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -200,6 +201,36 @@ def test_a_zone_without_capacity_is_passed_over_and_the_failed_activity_says_so(
         in failed[0]["StatusMessage"]
     )
     resized(site, 2)
+
+
+def test_a_disk_key_that_auto_scaling_may_not_use_launches_nothing(site: Platform) -> None:
+    kms, ec2 = site.cloud.client("kms"), site.cloud.client("ec2")
+    key = kms.create_key(Description="a policy that forgets Auto Scaling")["KeyMetadata"]["Arn"]
+    disk = {"DeviceName": "/dev/sda1", "Ebs": {"Encrypted": True, "KmsKeyId": key, "VolumeSize": 8}}
+    made = ec2.create_launch_template_version(
+        LaunchTemplateId=site.template, SourceVersion="1", LaunchTemplateData={"BlockDeviceMappings": [disk]}
+    )
+    wanted = {
+        "LaunchTemplateId": site.template,
+        "Version": str(made["LaunchTemplateVersion"]["VersionNumber"]),
+    }
+    asg(site).create_auto_scaling_group(
+        AutoScalingGroupName="locked", MinSize=1, MaxSize=1, VPCZoneIdentifier=site.subnets[0],
+        LaunchTemplate=wanted,
+    )  # fmt: skip
+
+    def latest(status: str) -> dict[str, Any] | None:
+        found = asg(site).describe_scaling_activities(AutoScalingGroupName="locked")["Activities"]
+        return found[0] if found and found[0]["StatusCode"] == status else None
+
+    failed = until("the failure", lambda: latest("Failed"))
+    assert "does not let AWSServiceRoleForAutoScaling use it" in failed["StatusMessage"]
+    path = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    role = f"arn:aws:iam::123456789012:role/{path}"
+    statement = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "kms:*", "Resource": "*"}
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps({"Statement": [statement]}))
+    until("a launch", lambda: latest("Successful"))
+    asg(site).delete_auto_scaling_group(AutoScalingGroupName="locked", ForceDelete=True)
 
 
 def test_suspended_processes_do_nothing_until_resumed(site: Platform) -> None:

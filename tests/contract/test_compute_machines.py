@@ -102,7 +102,8 @@ def test_a_one_shot_machine_does_its_job_and_is_terminated(site: Platform) -> No
     template = one_shot(site, "runner", "b1", RUNNER.replace('> "$HOME/ran"', ">&2"))
     instance = run(site, template)["InstanceId"]
     until("terminated", lambda: state(site, instance) == "terminated")
-    assert f"seven {instance}" in console(site, instance)
+    shown = site.cloud.client("ec2").get_console_output(InstanceId=instance)["Output"]
+    assert f"seven {instance}" in shown
 
 
 def test_a_one_shot_machine_that_cannot_boot_is_terminated_as_well(site: Platform) -> None:

@@ -31,6 +31,7 @@ def patch(reconciler: Reconciler) -> None:
     _patch_capacity(reconciler)
     _patch_members(reconciler)
     _patch_groups(reconciler)
+    _patch_books(reconciler)
     _add_activities(reconciler)
     _add_refreshes(reconciler)
 
@@ -141,6 +142,8 @@ def _patch_groups(reconciler: Reconciler) -> None:
         with reconciler.fleet.lock:
             return original(self, **kwargs)
 
+
+def _patch_books(reconciler: Reconciler) -> None:
     for name in ("create_auto_scaling_group", "update_auto_scaling_group"):
 
         @around(AutoScalingResponse, name)

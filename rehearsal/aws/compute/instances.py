@@ -13,9 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from moto.core.types import Base64EncodedString
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
-from moto.ec2.models.instances import Instance, InstanceBackend, MetadataOptions, Reservation, StateReason
+from moto.ec2.models.instances import Instance, InstanceBackend, Reservation, StateReason
+from moto.ec2.responses.general import General
 from moto.ec2.responses.instances import InstanceResponse
 
 from rehearsal.aws import calls
@@ -81,6 +83,12 @@ class Fleet:
         """A stopped instance starts again, on the disk it had."""
         self._begin(instance, self._machines[instance.id][1], cause)
 
+    def console(self, instance_id: str) -> bytes:
+        """The last 64 KiB that the instance's machine printed, as GetConsoleOutput shows them."""
+        _, machine = self._machines.get(instance_id, (None, None))
+        printed = machine.console.read_bytes() if machine and machine.console.exists() else b""
+        return printed[-65536:]
+
     def power_off(self, instance_id: str, *, keep_disk: bool) -> None:
         """Stop the instance's machine, if it has one."""
         _, machine = self._machines.get(instance_id, (None, None))
@@ -119,7 +127,11 @@ class Fleet:
 
 def patch(fleet: Fleet) -> None:
     """Put the fleet behind moto's EC2."""
+    _patch_launches(fleet)
+    _patch_life(fleet)
 
+
+def _patch_launches(fleet: Fleet) -> None:
     @around(InstanceBackend, "run_instances")
     def run(
         original: Callable[..., Reservation],
@@ -149,6 +161,8 @@ def patch(fleet: Fleet) -> None:
         known = _launched_with(self.ec2_backend, token) if token else None
         return _same(known, self) if known else original(self)
 
+
+def _patch_life(fleet: Fleet) -> None:
     @around(Instance, "terminate")
     def terminate(original: Callable[..., Any], self: Any) -> Any:
         fleet.power_off(self.id, keep_disk=False)
@@ -167,6 +181,13 @@ def patch(fleet: Fleet) -> None:
         if before.name == "stopped" and fleet.find(self.id):
             fleet.start(self, calls.cause())
         return before
+
+    @around(General, "get_console_output")
+    def console(original: Callable[..., Any], self: Any) -> Any:
+        answer = original(self)
+        printed = fleet.console(self._get_param("InstanceId"))
+        answer.result["Output"] = Base64EncodedString.from_encoded_bytes(base64.b64encode(printed))
+        return answer
 
 
 def _unchanged(instance: Instance) -> Any:
@@ -229,12 +250,6 @@ def _attach_profile(backend: Any, instance: Instance, given: dict[str, Any], kwa
 
 def _set_state(instance: Instance, name: str) -> None:
     instance._state.name, instance._state.code = name, {"pending": 0, "running": 16}[name]
-
-
-def metadata_options(instance: Instance) -> MetadataOptions:
-    """The instance's metadata options, defaults filled in."""
-    options: MetadataOptions = instance.metadata_options
-    return options
 
 
 def profile_role(instance: Instance) -> Any:

@@ -11,20 +11,19 @@ import time
 from collections import Counter
 from typing import Any
 
-from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, autoscaling_backends
+from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.elbv2.models import FakeTargetGroup
 
-from rehearsal.aws.calls import Call
 from rehearsal.aws.compute import refresh
 from rehearsal.aws.compute.balancing import deregister
 from rehearsal.aws.compute.group import Book, Member, members, now
 from rehearsal.aws.compute.instances import Fleet
+from rehearsal.aws.compute.launching import launch
 from rehearsal.world import World
 
 _LOOK_EVERY_S = 0.1
 _SHORTEST_GRACE_S = 5.0
 _LONGEST_DRAIN_S = 0.5  # requests here take milliseconds; ELB ends draining when nothing is in flight
-_RETRY_LAUNCH_S = 30.0
 _NOTICED = "asg.reconcile"
 _GONE = ("shutting-down", "terminated", "stopping", "stopped")
 
@@ -68,7 +67,7 @@ class Reconciler:
         missing = (group.desired_capacity or 0) + spare - sum(member.active for member in members(group))
         if missing > 0 and "Launch" not in suspended and now() >= book.not_before:
             for _ in range(missing):
-                self._launch(group, book)
+                launch(self.world, group, book)
         elif missing < 0 and "Terminate" not in suspended:
             for member in self._victims(group, -missing):
                 self.retire(group, member, "an instance was taken out of service: capacity is to shrink.")
@@ -91,59 +90,6 @@ class Reconciler:
         """The target groups that members are registered with."""
         known = group.autoscaling_backend.elbv2_backend.target_groups
         return [known[arn] for arn in group.target_group_arns or [] if arn in known]
-
-    def _launch(self, group: FakeAutoScalingGroup, book: Book) -> None:
-        zones = Counter({subnet.availability_zone: 0 for subnet in _subnets(group)})
-        # those that a refresh will take away do not count: what stays is to be spread
-        leaving = book.refresh.todo if book.refresh else []
-        stays = [m for m in members(group) if m.active and m.instance_id not in leaving]
-        zones.update(member.availability_zone for member in stays)
-        for zone, _ in sorted(zones.items(), key=lambda row: (row[1], row[0])):
-            activity = book.note(group, "Launching a new EC2 instance", book.why or "capacity is to grow.")
-            refused = self._refused(group, zone)
-            if refused is None:
-                member = self._run_instance(group, zone, book)
-                activity.description += f": {member.instance_id}"
-                member.activity = activity
-                group.instance_states.append(member)
-                return
-            activity.finish("Failed", f"{refused} Launching EC2 instance failed.")
-        book.not_before = now() + max(1.0, _RETRY_LAUNCH_S / self.world.settings.scale)
-
-    def _refused(self, group: FakeAutoScalingGroup, zone: str) -> str | None:
-        """Why there is no capacity in a zone: a fault, met as RunInstances would meet it."""
-        faults = self.world.faults
-        call = Call(
-            "ec2", "RunInstances", group.region, "autoscaling.amazonaws.com", {"AvailabilityZone": zone}
-        )
-        rule = faults.meets(call) if faults is not None else None
-        if rule is None or rule.effect not in ("no-capacity", "error", "deny", "throttle"):
-            return None
-        return (
-            f"We currently do not have sufficient {group.instance_type} capacity in the Availability Zone "
-            f"you requested ({zone}). Our system will be working on provisioning additional capacity."
-        )
-
-    def _run_instance(self, group: FakeAutoScalingGroup, zone: str, book: Book) -> Member:
-        template: Any = group.ec2_launch_template
-        version = template.get_version(group.launch_template_version)
-        subnet = next(each for each in _subnets(group) if each.availability_zone == zone)
-        tags = {**group.get_propagated_tags(), ASG_NAME_TAG: group.name}
-        reservation = group.ec2_backend.run_instances(
-            version.image_id,
-            1,
-            None,
-            [],
-            is_instance_type_default=True,
-            instance_type="m1.small",
-            launch_template={"LaunchTemplateId": template.id, "Version": str(version.number)},
-            placement=zone,
-            region_name=group.region,
-            subnet_id=subnet.id,
-            tags={"instance": tags},
-            cause=book.cause,
-        )
-        return Member(reservation.instances[0], group, version.number)
 
     # --- being well ----------------------------------------------------------------------------------------
 
@@ -246,9 +192,3 @@ class Reconciler:
             candidates.remove(victim)
             chosen.append(victim)
         return chosen
-
-
-def _subnets(group: FakeAutoScalingGroup) -> list[Any]:
-    ids = (group.vpc_zone_identifier or "").split(",")
-    subnets: list[Any] = group.ec2_backend.describe_subnets(subnet_ids=[each for each in ids if each])
-    return subnets
