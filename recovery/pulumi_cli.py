@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ def stale_locks(message: str) -> bool:
     Locks have no time-out, and `cancel` deletes all of them without stopping their writers.
     """
     locks = [match.groupdict() for match in _LOCK.finditer(message)]
-    ours = [lock for lock in locks if lock["host"] == socket.gethostname()]
+    ours = [lock for lock in locks if lock["host"] == platform.node()]
     return bool(locks) and len(ours) == len(locks) and not any(_alive(int(lock["pid"])) for lock in ours)
 
 

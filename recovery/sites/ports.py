@@ -1,4 +1,4 @@
-"""What recovery asks of a site, whatever the cloud: one Protocol per part, and the values they speak in.
+"""What recovery asks of a site, whatever the cloud: one Protocol per part (values: `values`).
 
 An adapter lives in `recovery/sites/<provider>/`; tests have in-memory fakes. Nothing here knows a vendor's
 words beyond ids. Calls block; an adapter's calls have time-outs of their own, and raise `LifeboatError`.
@@ -7,95 +7,20 @@ words beyond ids. Calls block; an adapter's calls have time-outs of their own, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
+
+from recovery.sites.values import Backups, Finding, Group, Health, Identity, Instance, Targets
 
 if TYPE_CHECKING:
     from infra.outputs import DatabaseSettings, EdgeContract, SiteContract
     from recovery.endpoints import Endpoints
     from recovery.runner.jobs import Job, Result
 
-
-class Health(StrEnum):
-    """What a probe found. Unknown is never healthy."""
-
-    HEALTHY = "healthy"
-    UNHEALTHY = "unhealthy"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one probe saw: `path` names how it looked (independent paths have different names)."""
-
-    path: str
-    health: Health
-    detail: str
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who we are at a provider, and where it answers: a run is never resumed under another one."""
-
-    provider: str
-    account: str
-    endpoint: str
-
-
-@dataclass(frozen=True)
-class Backups:
-    """Automated backups of a database that this site's region can restore from."""
-
-    id: str
-    """ARN of replicated backups."""
-    database: str
-    """Identifier of the database they are of."""
-    source_region: str
-    earliest: datetime
-    latest: datetime
-    status: str
-    storage_gb: int
-    engine_version: str
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A database instance as its provider describes it now."""
-
-    identifier: str
-    resource_id: str
-    arn: str
-    status: str
-    host: str | None
-    port: int
-    engine_version: str
-    multi_az: bool
-    backup_retention_days: int
-    latest_restorable: datetime | None
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Group:
-    """The web tier's group of servers."""
-
-    minimum: int
-    desired: int
-    maximum: int
-    in_service: int
-    refreshing: bool
-    """Whether servers are being replaced one after the other."""
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the load balancer says of its servers."""
-
-    healthy: int
-    total: int
-    reasons: tuple[str, ...] = ()
+__all__ = [
+    "Backups", "Database", "Fence", "Finding", "Group", "Health", "Identity", "Instance", "Latch", "Runner",
+    "Secrets", "Site", "Sites", "Stores", "Targets", "WebTier",
+]  # fmt: skip
 
 
 class Database(Protocol):
@@ -267,6 +192,10 @@ class Site(Protocol):
 
     def announce(self, title: str, body: str) -> None:
         """Publish to the site's alarm topic."""
+        ...
+
+    def measure(self, metric: str, database: str, seconds: float) -> None:
+        """Put a figure about a database where the site's alarms look (infra.outputs.METRICS)."""
         ...
 
     def identity(self) -> Identity:

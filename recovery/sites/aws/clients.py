@@ -11,6 +11,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_kms import KMSClient
@@ -93,6 +94,12 @@ class Clients:
     def kms(self) -> KMSClient:
         """KMS."""
         client: KMSClient = self._client("kms")
+        return client
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch."""
+        client: CloudWatchClient = self._client("cloudwatch")
         return client
 
     @cached_property

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from infra.outputs import EdgeContract, SiteContract
+from infra.outputs import DATABASE_DIMENSION, METRICS, EdgeContract, SiteContract
 from recovery.sites.aws.clients import Clients
 from recovery.sites.aws.database import RdsDatabase
 from recovery.sites.aws.errors import code, explain
@@ -17,6 +18,9 @@ from recovery.sites.aws.runner import Ec2Runner
 from recovery.sites.aws.stores import S3Stores, SecretsManager
 from recovery.sites.aws.web import AutoScalingWebTier
 from recovery.sites.ports import Finding, Health, Identity
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDatumTypeDef
 
 
 class AwsSite:
@@ -68,6 +72,20 @@ class AwsSite:
             self._clients.sns.publish(
                 TopicArn=self._contract.alarms_topic_arn, Subject=title[:100], Message=body
             )
+        except (ClientError, BotoCoreError) as error:
+            raise explain(error, self._contract.region) from error
+
+    def measure(self, metric: str, database: str, seconds: float) -> None:
+        """CloudWatch PutMetricData."""
+        dimensions: list[DimensionTypeDef] = [{"Name": DATABASE_DIMENSION, "Value": database}]
+        datum: MetricDatumTypeDef = {
+            "MetricName": metric,
+            "Dimensions": dimensions,
+            "Value": seconds,
+            "Unit": "Seconds",
+        }
+        try:
+            self._clients.cloudwatch.put_metric_data(Namespace=METRICS, MetricData=[datum])
         except (ClientError, BotoCoreError) as error:
             raise explain(error, self._contract.region) from error
 
