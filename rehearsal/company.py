@@ -69,14 +69,17 @@ class Platform:
             check=False,
         )
         if done.returncode != 0:
-            raise LifeboatError(f"`dr {' '.join(arguments)}` failed", means=(done.stderr or done.stdout).strip()[-1500:])
+            raise LifeboatError(
+                f"`dr {' '.join(arguments)}` failed", means=(done.stderr or done.stdout).strip()[-1500:]
+            )
         return done.stdout
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client of the world."""
         import boto3
 
-        return boto3.client(
+        make: Any = boto3.client  # typed for literal names only
+        return make(
             service,
             region_name=region,
             endpoint_url=self.settings.api_url,

@@ -75,7 +75,7 @@ def variables(settings: WorldSettings, *, pulumi: Path | None = None) -> dict[st
 def environment(
     settings: WorldSettings, *, pulumi: Path | None = None, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """A whole environment for a child process: `base` (ours) without the user's own clouds, plus `variables`."""
+    """For a child process: `base` (ours) without the user's own clouds, plus `variables`."""
     kept = dict(os.environ if base is None else base)
     for name in _OTHERS_OWN:
         kept.pop(name, None)

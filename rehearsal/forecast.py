@@ -1,8 +1,9 @@
-"""What the measured run would have taken in the cloud: its waits at full length, its data at the company's size.
+"""What the measured run would have taken in the cloud: waits at full length, data at the company's size.
 
-The world notes every wait it imposed, with the run and step that caused it (`waits.jsonl`). A step's forecast is
-what was really local, plus those waits with the scale undone, plus what grows with the database. The critical path
-is then searched anew, because another one may decide. People are not in it: approvals were given beforehand.
+The world notes every wait it imposed, with the run and step that caused it (`waits.jsonl`). A step's forecast
+is what was really local, plus those waits with the scale undone, plus what grows with the database. The
+critical path is then searched anew, because another one may decide. People are not in it: approvals were
+given beforehand.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def forecast(state: Path, run: str, seen: Seen) -> Forecast:
     bound = records.read(state, run).bound()
     steps = standing.steps(standing.entries(state, run), [step.id for step in bound.plan.steps])
     critical = {step.id for step in bound.plan.steps if step.critical}
-    after = {name: [e for e in bound.after[name] if e in critical] for name in bound.after if name in critical}
+    after = {
+        name: [e for e in bound.after[name] if e in critical] for name in bound.after if name in critical
+    }
     waits = spans(seen.waits, run)
     seconds = {
         name: unscaled(steps[name], waits.get(name, []), seen.scale)
@@ -76,8 +79,8 @@ def unscaled(step: StepRecord, waits: Iterable[Span], scale: float) -> float:
 def covered(spans: Iterable[Span], within: Span) -> float:
     """Seconds of `within` during which at least one span lasts."""
     total, reached = 0.0, within[0]
-    for start, end in sorted(spans):
-        start, end = max(start, reached), min(end, within[1])
+    for first, last in sorted(spans):
+        start, end = max(first, reached), min(last, within[1])
         if end > start:
             total += end - start
             reached = end
@@ -98,7 +101,7 @@ def spans(waits: Path, run: str) -> Mapping[str, list[Span]]:
         row = json.loads(line)
         cause = str(row["cause"])
         if marker in cause:
-            step = cause.split(marker, 1)[1].split()[0].split("/")[0]
+            step = cause.split(marker, 1)[1].split(maxsplit=1)[0].split("/", maxsplit=1)[0]
             found.setdefault(step, []).append((row["started"], row["ended"]))
     return found
 

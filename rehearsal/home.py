@@ -102,7 +102,7 @@ def _lock(file: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # its last holder may have unlinked it between our open and our lock
-        if os.stat(file).st_ino == os.fstat(descriptor).st_ino:
+        if file.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
     except OSError:
         pass

@@ -53,8 +53,9 @@ def up(
 ) -> WorldSettings:
     """Start a world; the one of that name that already runs is answered as it is.
 
-    With `dies_with_us` the kernel ends it when this thread ends, however that happens. Raises InputError when the
-    machine cannot hold a world (no loopback range, no address free, disk full), LifeboatError when it did not start.
+    With `dies_with_us` the kernel ends it when this thread ends, however that happens. Raises InputError when
+    the machine cannot hold a world (no loopback range, no address free, disk full), LifeboatError when it did
+    not start.
     """
     if running := find(name):
         return running.settings
@@ -125,7 +126,7 @@ def _start(settings: WorldSettings, claim: homes.Claim, *, dies_with_us: bool) -
             raise LifeboatError(
                 "the rehearsal world did not start",
                 means=said[-3000:].strip() or f"its control process ended with {process.returncode}",
-                cure="if an address is taken, end the program that holds it; otherwise please report this output",
+                cure="if an address is taken, end the program that holds it; otherwise report this output",
             )
         time.sleep(0.02)
 
@@ -143,10 +144,13 @@ def _environment_of_servers() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "PULUMI_", "PG", "MOTO_", "LIFEBOAT_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("AWS_", "PULUMI_", "PG", "MOTO_", "LIFEBOAT_"))
+        and not name.lower().endswith("_proxy")
     }
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    kept["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, [kept.get("PYTHONPATH")])])
+    kept["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parent.parent), *filter(None, [kept.get("PYTHONPATH")])]
+    )
     return kept
 
 

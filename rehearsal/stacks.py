@@ -12,7 +12,9 @@ from pathlib import Path
 from recovery.errors import LifeboatError
 
 POLICIES = Path("infra") / "policies"
-_COUNT = re.compile(r"^\s+(?P<sign>[+~-]|\+-)?\s*(?P<number>\d+) (?P<what>created|updated|replaced|deleted|unchanged|imported)")
+_COUNT = re.compile(
+    r"^\s+(?:[+~-]|\+-)?\s*(?P<number>\d+) (?P<what>created|updated|replaced|deleted|unchanged|imported)"
+)
 _FAILED = re.compile(r"error|violation|mandatory", re.IGNORECASE)
 
 
@@ -63,7 +65,11 @@ class Pulumi:
         return Update(stack, time.monotonic() - started, _counts(said))
 
     def _policies(self) -> list[str]:
-        return ["--policy-pack", str(POLICIES)] if (self.project / POLICIES / "PulumiPolicy.yaml").exists() else []
+        return (
+            ["--policy-pack", str(POLICIES)]
+            if (self.project / POLICIES / "PulumiPolicy.yaml").exists()
+            else []
+        )
 
     def _run(self, stack: str, what: str, arguments: list[str]) -> str:
         command = ["pulumi", "--non-interactive", "--color", "never", *arguments]
@@ -80,7 +86,9 @@ class Pulumi:
         said = done.stdout + done.stderr
         if done.returncode != 0:
             (self.logs / f"{stack}-{what}.failed.log").write_text(said)
-            lines = [line.strip() for line in said.splitlines() if _FAILED.search(line)] or said.splitlines()[-8:]
+            lines = [line.strip() for line in said.splitlines() if _FAILED.search(line)] or said.splitlines()[
+                -8:
+            ]
             raise LifeboatError(
                 f"`pulumi {' '.join(arguments[:1])}` failed on stack {stack}",
                 means="\n         ".join(lines[:12]),

@@ -1,4 +1,4 @@
-"""The rehearsal's own API under `/_rehearsal/`: lose a region, give it back, inject faults. For tests and `dr`."""
+"""The rehearsal's own API under `/_rehearsal/`: lose a region, give it back, inject faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rehearsal tells while it goes on: lines for a terminal, time-stamped lines for a log, or JSON objects."""
+"""What a rehearsal tells while it goes on: lines for people, time-stamped lines, or JSON."""
 
 from __future__ import annotations
 
@@ -51,6 +51,12 @@ class Story:
             if not self.as_json:
                 self._close()
                 self._print(text)
+
+    def object(self, text: str) -> None:
+        """A JSON text on a line of its own, where events are told as JSON."""
+        with self._lock:
+            if self.as_json:
+                self._print(json.dumps(json.loads(text)))
 
     def blank(self) -> None:
         """An empty line, where people read."""

@@ -135,7 +135,9 @@ class World:
             key = f"{region}/{owner}"
             if key not in self._addresses:
                 n = sum(1 for k in self._addresses if k.startswith(f"{region}/")) + 10
-                self._addresses[key] = f"{self.settings.prefix}.{self.regions[region].number + n // 250 * 16}.{n % 250}"
+                self._addresses[key] = (
+                    f"{self.settings.prefix}.{self.regions[region].number + n // 250 * 16}.{n % 250}"
+                )
             return self._addresses[key]
 
     # --- the cloud's own waits ---------------------------------------------------------------------------
@@ -157,9 +159,18 @@ class World:
         if gone:
             raise RegionLostError(region)
 
-    def record_wait(self, what: str, region: str, started: float, cloud_seconds: float, *, cause: str = "") -> None:
-        """Note a wait in `waits.jsonl`: started/ended are wall time here, `cloud_s` is what AWS would take."""
-        row = {"what": what, "region": region, "started": started, "ended": time.time(), "cloud_s": cloud_seconds, "cause": cause}
+    def record_wait(
+        self, what: str, region: str, started: float, cloud_seconds: float, *, cause: str = ""
+    ) -> None:
+        """Note a wait in `waits.jsonl`: wall times here, and `cloud_s`, what AWS would take."""
+        row = {
+            "what": what,
+            "region": region,
+            "started": started,
+            "ended": time.time(),
+            "cloud_s": cloud_seconds,
+            "cause": cause,
+        }
         self._waits.write(json.dumps(row) + "\n")
 
     def after(self, what: str, region: str, then: Callable[[], None], *, cause: str = "") -> None:

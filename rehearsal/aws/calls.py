@@ -36,7 +36,7 @@ class Call:
     region: str
     user_agent: str
     params: Mapping[str, Any] = field(default_factory=dict)
-    """What the request carries: form fields, JSON members, or path and query parameters (never an S3 body)."""
+    """Form fields, JSON members, or path and query parameters; never an S3 body."""
     bucket: str = ""
     """The bucket that an S3 call is about."""
 
@@ -152,7 +152,8 @@ def _json(body: bytes) -> dict[str, Any]:
 def _rest(environ: dict[str, Any], service: str, params: dict[str, Any]) -> str:
     """Operation of a REST call, found as moto finds it: by botocore's own model."""
     from moto.core.request import Request
-    from moto.core.routing import NotFound, get_service_router
+    from moto.core.routing import get_service_router
+    from werkzeug.exceptions import NotFound
 
     # the router looks at method, path, query and headers; a body, if any, must not be consumed by it
     seen = {**environ, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
@@ -173,5 +174,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _strings(item)
-
-

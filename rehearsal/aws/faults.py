@@ -1,7 +1,8 @@
 """The fault plane: what goes wrong, where, how often and for how long. One for both clouds.
 
-A rule says which calls (region, service, operation, text in the parameters, sender) meet which effect. Losing a
-region is not a rule: it is the world's state, and `reach` says for each call which regions it cannot do without.
+A rule says which calls (region, service, operation, text in the parameters, sender) meet which effect.
+Losing a region is not a rule: it is the world's state, and `reach` says for each call which regions it
+cannot do without.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def _matches(rule: Rule, call: Call) -> bool:
 
 
 def reach(call: Call) -> set[str]:
-    """Regions that must be up for this call to be answered: its endpoint's, and those of the data it reads."""
+    """Regions that must be up for this call: its endpoint's, and those of the data it reads."""
     if call.service == "s3":
         return _reach_of_bucket(call)
     regions = {call.region} if call.region else set()

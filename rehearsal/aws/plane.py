@@ -180,12 +180,12 @@ def _end(environ: dict[str, Any]) -> None:
 
 
 def _question(call: Call) -> str:
-    return json.dumps([call.service, call.operation, call.region, call.bucket, dict(call.params)], default=str)
+    return json.dumps(
+        [call.service, call.operation, call.region, call.bucket, dict(call.params)], default=str
+    )
 
 
-def _not_modelled(
-    call: Call, environ: dict[str, Any], why: str
-) -> tuple[str, list[tuple[str, str]], bytes]:
+def _not_modelled(call: Call, environ: dict[str, Any], why: str) -> tuple[str, list[tuple[str, str]], bytes]:
     what = call.operation or f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
     log.error("call not modelled", service=call.service, operation=what, region=call.region, why=why)
     return error(call, "NotImplemented", f"{call.service}:{what} is not modelled by the rehearsal", 501)
@@ -202,11 +202,10 @@ class _Error(Exception):
 
 def error(call: Call, code: str, message: str, status: int) -> tuple[str, list[tuple[str, str]], bytes]:
     """An error as the service's own protocol shapes it."""
+    from botocore.exceptions import UnknownServiceError
     from moto.core.model import OperationModel
     from moto.core.serialize import SERIALIZERS, SerializationContext, get_serializer_class
     from moto.core.utils import get_service_model
-
-    from botocore.exceptions import UnknownServiceError
 
     request_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
     try:

@@ -84,7 +84,7 @@ def _server(settings: WorldSettings, app: Any) -> Any:
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import BaseWSGIServer
 
-    class Handler(MotoRequestHandler):  # type: ignore[misc]
+    class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1  # one packet for status line, headers and body
@@ -100,7 +100,7 @@ def _server(settings: WorldSettings, app: Any) -> Any:
         def log(self, type: str, message: str, *args: Any) -> None:
             """Calls are logged by the plane."""
 
-    class Server(ThreadingMixIn, BaseWSGIServer):  # type: ignore[misc]
+    class Server(ThreadingMixIn, BaseWSGIServer):
         multithread = True
         daemon_threads = True
         request_queue_size = 512

@@ -18,15 +18,23 @@ SCENARIOS = ("region-loss",)
 
 def rehearse(
     scenario: Annotated[str, typer.Argument(help="What is lost: region-loss.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.json, report.html and what was measured.")] = Path("out"),
-    scale: Annotated[float, typer.Option(help="Divide the clouds' waits by this.", min=1)] = launch.DEFAULT_SCALE,
-    world: Annotated[str, typer.Option(help="Rehearse on this running world (default: one of its own).")] = "",
+    out: Annotated[
+        Path, typer.Option(help="Folder for report.json, report.html and what was measured.")
+    ] = Path("out"),
+    scale: Annotated[
+        float, typer.Option(help="Divide the clouds' waits by this.", min=1)
+    ] = launch.DEFAULT_SCALE,
+    world: Annotated[
+        str, typer.Option(help="Rehearse on this running world (default: one of its own).")
+    ] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the world running, to look around.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Lose a region on this machine, bring the service back, and measure it. Exit code 0: every promise held."""
     if scenario not in SCENARIOS:
-        raise InputError(f"there is no rehearsal of {scenario!r}", cure=f"choose one of: {', '.join(SCENARIOS)}")
+        raise InputError(
+            f"there is no rehearsal of {scenario!r}", cure=f"choose one of: {', '.join(SCENARIOS)}"
+        )
     story = Story(as_json=as_json)
     running = launch.find(world or launch.DEFAULT_NAME)
     if world and running is None:

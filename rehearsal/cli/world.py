@@ -23,7 +23,9 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 @app.command()
 def up(
     name: Name = launch.DEFAULT_NAME,
-    scale: Annotated[float, typer.Option(help="Divide the clouds' waits by this.", min=1)] = launch.DEFAULT_SCALE,
+    scale: Annotated[
+        float, typer.Option(help="Divide the clouds' waits by this.", min=1)
+    ] = launch.DEFAULT_SCALE,
     as_json: Json = False,
 ) -> None:
     """Start a world and keep it running."""
