@@ -90,6 +90,7 @@ class Balancer(Part):
     zone_id: str
     address: str
     state: str
+    access_log: bool = False
     listeners: tuple[Listener, ...] = ()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 
-from rehearsal.balancers.model import Fixed, Forward, Listener, Redirect, Target
+from rehearsal.balancers.access_log import Visit
+from rehearsal.balancers.model import Action, Fixed, Forward, Listener, Redirect, Target
 from rehearsal.balancers.rules import Request, choose, location
 
 Scope = dict[str, Any]
@@ -35,27 +37,30 @@ class Front:
         pick: Callable[[str], Target | None],
         client: httpx.AsyncClient,
         real_port: Callable[[int], int],
+        log: Callable[[Visit, Action, int, int], None],
     ) -> None:
         self.listener = listener
         self._region_lost = region_lost
         self._pick = pick
         self._client = client
         self._real_port = real_port
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; never, while the region is lost."""
         await self._hang_while_lost()
-        request = _request(scope)
-        action = choose(self.listener, request)
+        visit = _visit(scope)
+        action = choose(self.listener, visit.request)
         match action:
             case Fixed():
                 answer = action.status, _content_type(action.content_type), action.body.encode()
             case Redirect():
-                answer = self._redirect(action, request)
+                answer = self._redirect(action, visit.request)
             case Forward():
-                answer = await self._forward(action, scope, request, receive)
+                answer = await self._forward(action, scope, visit, receive)
         await self._hang_while_lost()
         await _reply(send, *answer)
+        self._log(visit, action, answer[0], len(answer[2]))
 
     async def _hang_while_lost(self) -> None:
         while self._region_lost():
@@ -67,28 +72,39 @@ class Front:
         return action.status, [(b"location", location(action, request).encode())], b""
 
     async def _forward(
-        self, action: Forward, scope: Scope, request: Request, receive: Receive
+        self, action: Forward, scope: Scope, visit: Visit, receive: Receive
     ) -> tuple[int, Headers, bytes]:
-        target = self._pick(_weighted(action))
+        request = visit.request
+        visit.group = _weighted(action)
+        visit.target = target = self._pick(visit.group)
         if target is None:
             return 503, _content_type("text/plain"), b"503 Service Temporarily Unavailable"
+        content = await _body(receive)
+        visit.received, visit.asked = len(content), time.time()
         try:
             answer = await self._client.request(
                 request.method,
                 f"http://{target.address}:{target.port}{_raw_path(scope)}",
                 headers=_forwarded(scope, request),
-                content=await _body(receive),
+                content=content,
             )
         except httpx.TimeoutException:
             return 504, _content_type("text/plain"), b"504 Gateway Time-out"
         except httpx.HTTPError:
             return 502, _content_type("text/plain"), b"502 Bad Gateway"
+        visit.answered, visit.target_status = time.time(), str(answer.status_code)
         headers = [
             (name.lower(), value)
             for name, value in answer.headers.raw
             if name.lower() not in _HOP_BY_HOP | {b"content-length", b"content-encoding"}
         ]
         return answer.status_code, headers, answer.content
+
+
+def _visit(scope: Scope) -> Visit:
+    request = _request(scope)
+    host, port = scope.get("client") or ("-", 0)
+    return Visit(request, f"{host}:{port}", request.headers.get("user-agent", ""), time.time())
 
 
 def _request(scope: Scope) -> Request:

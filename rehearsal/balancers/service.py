@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 from pydantic import ValidationError
 
+from rehearsal.balancers.access_log import Visit, write
 from rehearsal.balancers.listener import Port
-from rehearsal.balancers.model import Balancer, Health, Listener, Network, Target, TargetGroup, TargetHealth
+from rehearsal.balancers.model import (
+    Action,
+    Balancer,
+    Health,
+    Listener,
+    Network,
+    Target,
+    TargetGroup,
+    TargetHealth,
+)
 from rehearsal.balancers.probes import Probe
 from rehearsal.balancers.proxy import Front
 from rehearsal.log import log
@@ -108,6 +119,7 @@ class Service:
                 pick=self._pick,
                 client=self._upstream,
                 real_port=self._settings.port,
+                log=partial(self._log, balancer.arn),
             )
             port = self._ports[key] = Port(*key, front)
         port.front.listener = listener
@@ -115,6 +127,11 @@ class Service:
             port.silence()
         else:
             await port.open()
+
+    def _log(self, arn: str, visit: Visit, action: Action, status: int, sent: int) -> None:
+        for balancer in self._network.balancers:
+            if balancer.arn == arn and balancer.access_log:
+                write(self._settings.home, balancer, visit.line(balancer, action, status, sent))
 
     # --- targets -----------------------------------------------------------------------------------------
 

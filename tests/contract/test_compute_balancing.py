@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+import shlex
 import ssl
 import time
 from collections.abc import Iterator
@@ -208,6 +211,45 @@ def test_what_the_load_balancers_cannot_do_is_refused(site: Platform) -> None:
                 "UserPoolArn": "arn:x", "UserPoolClientId": "1", "UserPoolDomain": "d",
             },
         })  # fmt: skip
+
+
+def test_access_logs_reach_a_bucket_that_lets_them_in_and_no_other(site: Platform) -> None:
+    s3, bucket = site.cloud.client("s3"), "access-logs-of-the-shop"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    attributes = {"enabled": "true", "bucket": bucket, "prefix": "web"}
+
+    def switch_on() -> None:
+        elb(site).modify_load_balancer_attributes(
+            LoadBalancerArn=site.balancer,
+            Attributes=[
+                {"Key": f"access_logs.s3.{key}", "Value": value} for key, value in attributes.items()
+            ],
+        )
+
+    with pytest.raises(ClientError, match="Access Denied for bucket"):
+        switch_on()
+    statement = {
+        "Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+    }  # fmt: skip
+    s3.put_bucket_policy(
+        Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    switch_on()
+
+    def logged() -> list[str] | None:
+        status(site, "/seen?by=log")
+        rows = s3.list_objects_v2(Bucket=bucket, Prefix="web/AWSLogs/123456789012/elasticloadbalancing/")
+        keys = [row["Key"] for row in rows.get("Contents", [])]
+        lines = [
+            gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode() for key in keys
+        ]
+        return [line for text in lines for line in text.splitlines() if "/seen?by=log" in line] or None
+
+    fields = shlex.split(until("a log", logged)[0])
+    assert (fields[0], fields[8], fields[9]) == ("http", "200", "200")
+    assert fields[12].startswith("GET http://")
+    assert fields[16] == site.group
 
 
 def test_deletion_protection_protects(site: Platform) -> None:

@@ -7,7 +7,7 @@ from rehearsal.world import World
 
 def install(world: World) -> None:
     """Make moto's EC2, Auto Scaling and ELBv2 drive the machines and load balancers of `world`."""
-    from rehearsal.aws.compute import autoscaling, balancing, gateways, instances, metadata
+    from rehearsal.aws.compute import access_logs, autoscaling, balancing, gateways, instances, metadata
     from rehearsal.aws.compute.reconcile import Reconciler
 
     fleet = instances.Fleet(world)
@@ -15,4 +15,5 @@ def install(world: World) -> None:
     gateways.patch(world)
     metadata.serve(fleet)
     balancing.patch(world)
+    access_logs.patch(world)
     autoscaling.patch(Reconciler(world, fleet))

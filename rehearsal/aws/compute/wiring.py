@@ -6,6 +6,7 @@ from typing import Any
 
 from moto.elbv2.models import ELBv2Backend, FakeTargetGroup, elbv2_backends
 
+from rehearsal.aws.compute.access_logs import enabled
 from rehearsal.balancers.model import (
     Action,
     Balancer,
@@ -55,6 +56,7 @@ def _balancer(world: World, backend: ELBv2Backend, balancer: Any) -> Balancer:
         zone_id=balancer.canonical_hosted_zone_id,
         address=world.address(backend.region_name, balancer.arn),
         state=balancer.state,
+        access_log=enabled(balancer.attrs),
         listeners=tuple(_listener(world, each) for each in list(balancer.listeners.values())),
     )
 
