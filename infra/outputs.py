@@ -16,6 +16,11 @@ SCHEMA_VERSION: Literal[1] = 1
 HEALTH_PATH = "/lifeboat/health"
 """What Route 53 asks a site's load balancer; edge and sites must mean the same path."""
 VERIFY_HEADER = "x-lifeboat-verify"
+METRICS = "Lifeboat"
+"""CloudWatch namespace of what `dr status --publish` measures and `infra/aws/alarms.py` watches."""
+RESTORABLE_AGE = "RestorableAgeSeconds"
+REPLICATION_LAG = "BackupReplicationLagSeconds"
+DATABASE_DIMENSION = "DBInstanceIdentifier"
 
 
 class Part(BaseModel):

@@ -15,10 +15,8 @@ from pulumi_aws import cloudwatch, sns
 
 from infra.aws.stores import REPLICATION_RULE, Bucket
 from infra.component import Component, Labels, allow, policy
+from infra.outputs import DATABASE_DIMENSION, METRICS, REPLICATION_LAG, RESTORABLE_AGE
 
-NAMESPACE = "Lifeboat"
-RESTORABLE_AGE = "RestorableAgeSeconds"
-REPLICATION_LAG = "BackupReplicationLagSeconds"
 RESTORABLE_AGE_LIMIT = 900
 REPLICATION_LAG_LIMIT = 1800
 """The promise for a lost region: 30 minutes."""
@@ -35,7 +33,8 @@ class AlarmsArgs:
     emails: tuple[str, ...]
     database_identifier: str | None
     database_storage_gb: int
-    backups_replicated: bool
+    backups_watched: bool
+    """Does a site stand where the backups go, so that `dr status` sees how far they reach?"""
     balancer_suffix: pulumi.Output[str]
     targets_suffix: pulumi.Output[str]
     replicated: list[Bucket]
@@ -103,7 +102,7 @@ class Alarms(Component):
         )
 
     def _database(self, identifier: str) -> None:
-        dimensions = {"DBInstanceIdentifier": identifier}
+        dimensions = {DATABASE_DIMENSION: identifier}
         self._alarm(
             "database-storage",
             "Less than a fifth of the database's storage is free",
@@ -115,7 +114,7 @@ class Alarms(Component):
             threshold=int(self._args.database_storage_gb * GB * FREE_STORAGE_SHARE),
         )
         self._age("restorable-age", RESTORABLE_AGE, RESTORABLE_AGE_LIMIT, dimensions)
-        if self._args.backups_replicated:
+        if self._args.backups_watched:
             self._age("backup-replication-lag", REPLICATION_LAG, REPLICATION_LAG_LIMIT, dimensions)
 
     def _age(self, label: str, metric: str, limit: int, dimensions: dict[str, str]) -> None:
@@ -123,7 +122,7 @@ class Alarms(Component):
             label,
             f"Backups end more than {limit // 60} minutes ago, or nobody looks (dr status --publish)",
             periods=3,
-            namespace=NAMESPACE,
+            namespace=METRICS,
             metric_name=metric,
             dimensions=dimensions,
             statistic="Maximum",

@@ -185,7 +185,7 @@ class Site:
                 emails=s.alarm_emails,
                 database_identifier=s.database_identifier if s.database == "present" else None,
                 database_storage_gb=s.database_storage_gb,
-                backups_replicated=self.standby is not None or s.backup_region is not None,
+                backups_watched=self.standby is not None,
                 balancer_suffix=self.balancer.balancer.arn_suffix,
                 targets_suffix=self.balancer.targets.arn_suffix,
                 replicated=[bucket for bucket in self.stores.buckets.values() if bucket.replicated_to],

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from recovery import continuity, sites
 from recovery.cli import common
 from recovery.clock import SystemClock
-from recovery.readiness import overview
+from recovery.engine import surroundings
+from recovery.readiness import metrics, overview
 from recovery.readiness.overview import Overview, Scenario
 from recovery.units import human
 
@@ -14,14 +20,28 @@ app = common.make_app()
 
 
 @app.command()
-def status(json: common.Json = False) -> None:
+def status(
+    json: common.Json = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Tell the sites' alarms how old backups are (for a schedule).")
+    ] = False,
+) -> None:
     """Show every site, its backups, what would be lost now, and when recovery was last seen to work."""
     root, state = common.project()
+    if publish:
+        _publish(root)
     found = overview.look(root, state, SystemClock())
     if json:
         common.show_json(as_json(found))
     else:
         show(found)
+
+
+def _publish(root: Path) -> None:
+    company = continuity.load(root / continuity.FILE)
+    connected = sites.connect("lifeboat/status")
+    contracts = [surroundings.site(root, stack) for stack in company.sites]
+    metrics.publish([connected.of(contract) for contract in contracts], SystemClock().now())
 
 
 def as_json(found: Overview) -> dict[str, object]:

@@ -127,6 +127,10 @@ class Secrets(Protocol):
 class Runner(Protocol):
     """One-shot machines inside the site (docs/architecture.md, Runners)."""
 
+    def prepare(self, key: str, tags: Mapping[str, str]) -> None:
+        """Start a machine ahead of its job, once per key: it boots and waits until `start` gives it one."""
+        ...
+
     def start(self, key: str, job: Job, tags: Mapping[str, str]) -> str:
         """Put the job and start its machine, once per key; returns the machine's id."""
         ...

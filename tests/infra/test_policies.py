@@ -294,8 +294,9 @@ CASES = (
     Case(
         "least-privilege",
         "iam/rolePolicy:RolePolicy",
-        policy({"Effect": "Allow", "Action": ["rds:DescribeDBInstances"], "Resource": "*"}),
+        policy({"Effect": "Allow", "Action": ["rds:ModifyDBInstance", "rds:Describe*"], "Resource": "*"}),
         (
+            (policy({"Effect": "Allow", "Action": "rds:Delete*", "Resource": "*"}), "rds:Delete*"),
             (policy({"Effect": "Allow", "Action": "*", "Resource": "*"}), "allows *"),
             (policy({"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}), "allows s3:*"),
         ),
