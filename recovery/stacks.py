@@ -1,4 +1,4 @@
-"""Pulumi stacks, driven by the Automation API: the program that `pulumi up` runs by hand, in its own process."""
+"""Pulumi stacks, driven by the Automation API: the program of a plain `pulumi up`, in its own process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recovery.errors import ActionFailed, LifeboatError
+from recovery.errors import ActionFailed, LifeboatError, Refusal
 from recovery.stack_files import Place, StackFiles
 
 if TYPE_CHECKING:
@@ -70,11 +70,23 @@ class Stack(StackFiles):
         self._run(stack, lambda: stack.preview(**self._options(watch)), watch)
         return watch.changes
 
-    def adopt(self, kind: str, name: str, id_: str, parent: str, cancelled: Callable[[], bool]) -> str:
-        """Import a resource that exists (`pulumi import`), protected, under the parent; returns its URN."""
+    def adopt(
+        self, kind: str, name: str, id_: str, physical: str, parent: str, cancelled: Callable[[], bool]
+    ) -> str:
+        """Import a resource that exists (`pulumi import`), protected, under the parent; returns its URN.
+
+        `id_` is what an import takes, `physical` the id that the provider gives it in the state.
+        """
         urn = _child_urn(parent, kind, name)
         stack = self._open(cancelled)
-        if urn in self.urns(stack):
+        known = self.ids(stack).get(urn)
+        if known is not None:
+            if known not in (id_, physical):
+                raise Refusal(
+                    f"stack {self.name} already has {name}: {known}, which is not {id_}",
+                    means="adopting another one under the same name would lose track of the first",
+                    cure=f"if nobody needs it: pulumi state delete '{urn}' --force, then dr resume",
+                )
             return urn
         resource: Any = {"type": kind, "name": name, "id": id_, "parent": "parent"}
         watch = _Watch(lambda _text, _share: None, self.name)
@@ -115,10 +127,10 @@ class Stack(StackFiles):
         kept = json.loads(export)
         stack.import_stack(auto.Deployment(version=kept["version"], deployment=kept["deployment"]))
 
-    def urns(self, stack: auto.Stack | None = None) -> set[str]:
-        """URNs of everything in the state."""
+    def ids(self, stack: auto.Stack | None = None) -> dict[str, str]:
+        """URN -> id of everything in the state."""
         deployment = (stack or self._open(lambda: False)).export_stack().deployment
-        return {resource["urn"] for resource in (deployment or {}).get("resources", [])}
+        return {one["urn"]: str(one.get("id", "")) for one in (deployment or {}).get("resources", [])}
 
     def _open(self, cancelled: Callable[[], bool]) -> auto.Stack:
         from recovery.pulumi_cli import open_stack

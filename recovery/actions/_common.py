@@ -59,10 +59,14 @@ def database_target(ctx: Context, host: str, port: int) -> Target:
     )
 
 
-def start_job(ctx: Context, runner: Runner, name: str, job: Job) -> str:
-    """Start a runner for the step, once; a job that failed in an earlier attempt is started anew."""
-    key = f"{ctx.key}/{name}"
-    before = runner.result(key) if ctx.attempt > 1 else None
+def checks_key(ctx: Context) -> str:
+    """Of the run's SQL checks: whoever knows that they come soon starts their machine ahead of them."""
+    return f"{ctx.run}/checks/check-sql"
+
+
+def start_job(ctx: Context, runner: Runner, key: str, job: Job) -> str:
+    """Start a runner, once per key; a job that failed in an earlier attempt is started anew."""
+    before = runner.result(key)
     if before is not None and not before.ok:
         runner.retry(key)
     runner.start(key, job, tags(ctx))

@@ -38,6 +38,7 @@ class AdoptDatabase(Action):
             database.resource_type,
             database.logical_name,
             restored.identifier,
+            restored.resource_id,
             database.parent_urn,
             ctx.cancelled,
         )
@@ -59,7 +60,7 @@ class AdoptDatabase(Action):
     def verify(self, ctx: Context, fact: Fact | None) -> None:
         """The stack's state has it."""
         assert isinstance(fact, DatabaseAdopted)
-        if fact.urn not in stack_of(ctx, fact.stack).urns():
+        if fact.urn not in stack_of(ctx, fact.stack).ids():
             raise Refusal(
                 f"{fact.urn} is not in the state of {fact.stack} after the import",
                 means="an `up` would create a second, empty database",

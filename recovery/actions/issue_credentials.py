@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from recovery.actions._common import RUNNER_PERMISSIONS, database_target, finish_job, start_job
+from recovery.actions._common import (
+    RUNNER_PERMISSIONS,
+    checks_key,
+    database_target,
+    finish_job,
+    start_job,
+    tags,
+)
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
 from recovery.actions.facts import AccessIssued, DatabaseRestored
 from recovery.errors import ActionFailed
@@ -59,7 +66,9 @@ class IssueCredentials(Action):
             )
         left = max(60.0, (ctx.deadline - ctx.clock.now()).total_seconds())
         target = database_target(ctx, restored.host, restored.port)
-        key = start_job(ctx, site.runner, "grant-access", GrantAccess(target=target, seconds=round(left)))
+        job = GrantAccess(target=target, seconds=round(left))
+        key = start_job(ctx, site.runner, f"{ctx.key}/grant-access", job)
+        site.runner.prepare(checks_key(ctx), tags(ctx))
         ctx.progress("setting the master's password", None)
         password = str(site.secrets.read(names.database_master)["password"])
         ctx.poll(

@@ -72,13 +72,14 @@ class RestoreDatabase(Action):
         found = _backups_of(point)
         instance = database.restore(found, point.restore_to, name, ctx.target.database.settings, tags(ctx))
         ctx.progress(f"{name} is being restored to {point.restore_to:%H:%M:%S}", None)
+        runner, key = ctx.sites.of(ctx.target).runner, f"{ctx.key}/await-sql"
+        runner.prepare(key, tags(ctx))
         instance = ctx.poll(f"{name} has an endpoint", lambda: _with_endpoint(database.find(name), name))
-        runner = ctx.sites.of(ctx.target).runner
         host, port = instance.host or "", instance.port
         left = max(60.0, (ctx.deadline - ctx.clock.now()).total_seconds())
         job = AwaitSql(target=database_target(ctx, host, port), seconds=round(left))
         ctx.progress("waiting until SQL answers", None)
-        finish_job(ctx, runner, start_job(ctx, runner, "await-sql", job), "SQL answers")
+        finish_job(ctx, runner, start_job(ctx, runner, key, job), "SQL answers")
         return DatabaseRestored(
             identifier=name,
             resource_id=instance.resource_id,

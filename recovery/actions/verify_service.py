@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from recovery.actions._common import RUNNER_PERMISSIONS, database_target, finish_job, options, start_job
+from recovery.actions._common import (
+    RUNNER_PERMISSIONS,
+    checks_key,
+    database_target,
+    finish_job,
+    options,
+    start_job,
+)
 from recovery.actions.base import Action, Context, Fact, Need, Preview, With
 from recovery.actions.facts import AccessIssued, Checked, ServiceVerified, WebUp
 from recovery.checks import HttpCheck, filled, load
@@ -62,7 +69,7 @@ class VerifyService(Action):
             checks=tuple(SqlCheck(name=c.name, query=c.query, expect=c.expect) for c in checks.sql),
             watermark=checks.watermark,
         )
-        key = start_job(ctx, runner, "check-sql", job)
+        key = start_job(ctx, runner, checks_key(ctx), job)
         done = [self._http(ctx, check) for check in checks.http]
         ctx.progress(f"{len(done)} HTTP checks hold, waiting for SQL", None)
         result = finish_job(ctx, runner, key, "the database is whole and takes writes")

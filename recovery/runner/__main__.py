@@ -15,8 +15,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recovery.endpoints import Endpoints
-from recovery.runner.jobs import JOB, PROGRESS, RESULT, Envelope, Progress, Result, envelope
+from recovery.runner.jobs import (
+    JOB,
+    PROGRESS,
+    RESULT,
+    AwaitSql,
+    CheckSql,
+    Envelope,
+    GrantAccess,
+    Progress,
+    Result,
+    envelope,
+)
 from recovery.runner.metadata import Metadata
+
+PATIENCE = 3600.0
+"""Seconds that a machine waits for a job before it ends."""
 
 
 class Desk:
@@ -61,6 +75,17 @@ class Desk:
         self._s3.put_object(Bucket=self._bucket, Key=f"{self._folder}/{name}", Body=text.encode())
 
 
+def await_job(desk: Desk, patience: float = PATIENCE) -> Envelope | None:
+    """The job, once it is there: the machine may have been started ahead of it. None when none comes."""
+    started = time.monotonic()
+    while (work := desk.job()).job is None:
+        waited = time.monotonic() - started
+        if waited > patience:
+            return None
+        time.sleep(min(2.0, max(0.1, waited / 20)))
+    return work
+
+
 def carry_out(work: Envelope, desk: Desk, endpoints: Endpoints) -> Result:
     """Do the job; whatever goes wrong becomes its result, so that nobody waits for a machine that is gone."""
     from recovery.runner.sql import SqlJobs
@@ -68,13 +93,15 @@ def carry_out(work: Envelope, desk: Desk, endpoints: Endpoints) -> Result:
     started = time.monotonic()
     jobs = SqlJobs(endpoints, desk.secret, desk.tell)
     try:
-        match work.job.kind:
-            case "await-sql":
+        match work.job:
+            case AwaitSql():
                 result = jobs.await_sql(work.job)
-            case "grant-access":
+            case GrantAccess():
                 result = jobs.grant_access(work.job)
-            case "check-sql":
+            case CheckSql():
                 result = jobs.check_sql(work.job)
+            case None:
+                result = Result(ok=False, what="there is no job")
     except Exception as error:
         result = Result(ok=False, what=f"{type(error).__name__}: {error}"[:1000])
     return result.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
@@ -86,7 +113,11 @@ def main() -> int:
     region = os.environ.get("AWS_REGION") or metadata.read("placement/region")
     folder = os.environ.get("LIFEBOAT_JOB") or metadata.read("tags/instance/lifeboat-job")
     desk = Desk(region, folder)
-    result = carry_out(desk.job(), desk, Endpoints.from_environment())
+    work = await_job(desk)
+    if work is None:
+        desk.finish(Result(ok=False, what=f"no job came in {PATIENCE:.0f}s"))
+        return 1
+    result = carry_out(work, desk, Endpoints.from_environment())
     desk.finish(result)
     return 0 if result.ok else 1
 

@@ -76,7 +76,8 @@ class Envelope(_Part):
     schema_version: Literal[1] = 1
     key: str
     generation: int = 1
-    job: Job
+    job: Job | None
+    """None: the machine boots ahead of its job, and waits for it to be written here."""
 
     def token(self, salt: str = "") -> str:
         """Client token of the machine for it: the same for the same job, at most 64 characters."""

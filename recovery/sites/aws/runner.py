@@ -35,9 +35,26 @@ class Ec2Runner:
         self._contract = contract
         self._looked: dict[str, float] = {}
 
+    def prepare(self, key: str, tags: Mapping[str, str]) -> None:
+        """RunInstances; the job's object says that the job is still to come."""
+        if self._get(key, JOB) is None:
+            work = Envelope(key=key, job=None)
+            self._put(work)
+            self._run_somewhere(work, tags)
+
     def start(self, key: str, job: Job, tags: Mapping[str, str]) -> str:
         """RunInstances with a client token made from the job's object, so that a repeat finds the machine."""
-        work = self._put_once(key, job)
+        body = self._get(key, JOB)
+        before = envelope(body) if body else None
+        if before is not None and before.job is None:
+            waiting = [m for m in self._machines(before) if m["State"].get("Name") not in _ENDED]
+            if waiting:
+                self._put(before.model_copy(update={"job": job}))
+                return waiting[0]["InstanceId"]
+        return self._run_somewhere(self._put_once(key, before, job), tags)
+
+    def _run_somewhere(self, work: Envelope, tags: Mapping[str, str]) -> str:
+        """In the first subnet that has room."""
         refused: ClientError | None = None
         for subnet in self._runner.subnet_ids:
             try:
@@ -60,7 +77,8 @@ class Ec2Runner:
             return Result.model_validate_json(body)
         if not self._due(key):
             return None
-        machines = self._machines(key)
+        body = self._get(key, JOB)
+        machines = self._machines(envelope(body)) if body else []
         if machines and all(machine["State"].get("Name") in _ENDED for machine in machines):
             body = self._get(key, RESULT)  # written just before it ended
             if body is not None:
@@ -99,32 +117,27 @@ class Ec2Runner:
     def _get(self, key: str, name: str) -> bytes | None:
         return get(self.clients, self._runner.jobs_bucket, f"{self._folder(key)}/{name}")
 
-    def _put(self, key: str, work: Envelope) -> None:
+    def _put(self, work: Envelope) -> None:
         self.clients.s3.put_object(
             Bucket=self._runner.jobs_bucket,
-            Key=f"{self._folder(key)}/{JOB}",
+            Key=f"{self._folder(work.key)}/{JOB}",
             Body=work.model_dump_json().encode(),
         )
 
-    def _put_once(self, key: str, job: Job) -> Envelope:
+    def _put_once(self, key: str, before: Envelope | None, job: Job) -> Envelope:
         """The job as it was first put: a machine may be reading it. What changed is a new generation."""
-        body = self._get(key, JOB)
-        if body is None:
+        if before is None:
             work = Envelope(key=key, job=job)
-        else:
-            before = envelope(body)
-            if before.job == job:
-                return before
-            return self._renew(before.model_copy(update={"job": job}))
-        self._put(key, work)
-        return work
+            self._put(work)
+            return work
+        return before if before.job == job else self._renew(before.model_copy(update={"job": job}))
 
     def _renew(self, before: Envelope) -> Envelope:
         work = before.model_copy(update={"generation": before.generation + 1})
         for name in (RESULT, PROGRESS):
             path = f"{self._folder(work.key)}/{name}"
             self.clients.s3.delete_object(Bucket=self._runner.jobs_bucket, Key=path)
-        self._put(work.key, work)
+        self._put(work)
         return work
 
     def _due(self, key: str) -> bool:
@@ -139,7 +152,7 @@ class Ec2Runner:
         labels: Sequence[Any] = [{"Key": k, "Value": v} for k, v in sorted(tags.items())]
         job: Any = {"Key": JOB_TAG, "Value": f"s3://{self._runner.jobs_bucket}/{self._folder(work.key)}"}
         generation: Any = {"Key": GENERATION_TAG, "Value": str(work.generation)}
-        name: Any = {"Key": "Name", "Value": f"lifeboat-{work.job.kind}"}
+        name: Any = {"Key": "Name", "Value": f"lifeboat-{work.job.kind if work.job else 'runner'}"}
         spec: TagSpecificationTypeDef = {"ResourceType": "instance", "Tags": [*labels, job, generation, name]}
         reply = self.clients.ec2.run_instances(
             LaunchTemplate={"LaunchTemplateId": self._runner.launch_template_id, "Version": "$Latest"},
@@ -151,10 +164,9 @@ class Ec2Runner:
         )
         return reply["Instances"][0]["InstanceId"]
 
-    def _machines(self, key: str) -> list[InstanceTypeDef]:
-        body = self._get(key, JOB)
-        where = f"s3://{self._runner.jobs_bucket}/{self._folder(key)}"
-        wanted = {JOB_TAG: where, GENERATION_TAG: str(envelope(body).generation if body else 0)}
+    def _machines(self, work: Envelope) -> list[InstanceTypeDef]:
+        where = f"s3://{self._runner.jobs_bucket}/{self._folder(work.key)}"
+        wanted = {JOB_TAG: where, GENERATION_TAG: str(work.generation)}
         found = self.clients.ec2.describe_instances(
             Filters=[{"Name": f"tag:{tag}", "Values": [value]} for tag, value in wanted.items()]
         )
