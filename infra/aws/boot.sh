@@ -54,7 +54,7 @@ fetch() {
     "$bucket_url/$ARTEFACT_NAME/$ARTEFACT_VERSION/$1"
 }
 
-base=$HOME/artefact
+base=${HOME:-/tmp}/artefact
 if [ "$(id -u)" -eq 0 ]; then base=/opt/artefact; fi
 rm -rf "$base"
 mkdir -p "$base/content"
