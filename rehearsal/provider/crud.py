@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.provider import shapes
 from rehearsal.provider.checks import diff
-from rehearsal.provider.kinds import Context, error_code, taken
+from rehearsal.provider.kinds import Context, error_code, modelled, taken
 from rehearsal.provider.wire import UNKNOWN, Props
 
 IN_USE = ("DependencyViolation", "ResourceInUse", "ResourceInUseException", "DeleteConflict")
@@ -71,7 +71,7 @@ def read(ctx: Context) -> Found:
         return Found("", {}, {})
     kind, schema = ctx.kind, ctx.schema
     inputs: Props = {}
-    if ctx.inputs or ctx.state:
+    if ctx.inputs:
         for prop, value in ctx.inputs.items():
             inputs[prop] = (
                 value if prop in kind.opaque or prop in kind.local else _merged(ctx, prop, value, live)
@@ -148,6 +148,8 @@ def delete(ctx: Context) -> None:
 def is_gone(ctx: Context, error: ClientError) -> bool:
     """Whether an error says that there is no such thing."""
     code = error_code(error)
+    if code == "ValidationError":  # Auto Scaling has no code of its own for it
+        return "not found" in str(error)
     return code in ctx.kind.gone or any(word in code for word in NOT_FOUND)
 
 
@@ -192,11 +194,12 @@ def _named(ctx: Context, live: Props) -> Props:
 
 
 def _imported_inputs(ctx: Context, live: Props) -> Props:
-    skip = ctx.kind.opaque | ctx.kind.local | {"tags"}
-    inputs: Props = {}
+    inputs: Props = {k: v for k, v in ctx.state.items() if k in ctx.schema.inputs}
+    known = modelled(ctx.kind, ctx.schema, ctx.clients)
     for prop, hint in ctx.schema.inputs.items():
-        value = None if prop in skip else _find(ctx, prop, live)
-        if value not in (None, "", [], {}) and fits(shapes.to_props(value), hint):
+        value = _find(ctx, prop, live) if prop in known and prop != "tags" else None
+        wanted = not shapes.empty(value) or (value is not None and prop in ctx.schema.required)
+        if wanted and fits(shapes.to_props(value), hint):
             inputs[prop] = to_kind(shapes.to_props(value), hint)
     if ctx.kind.imported:
         inputs |= ctx.kind.imported(ctx, live)

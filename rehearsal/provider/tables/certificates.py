@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rehearsal.provider.kinds import Call, Context, Do, Kind
@@ -28,6 +29,21 @@ def _certificate_outputs(ctx: Context, live: Props) -> Props:
     return {"arn": ctx.id, "domainValidationOptions": options}
 
 
+TAGS = by_arn(
+    "AddTagsToCertificate",
+    "",
+    "CertificateArn",
+    listing="ListTagsForCertificate",
+    value=lambda ctx: ctx.id,
+)
+
+
+def _untag(ctx: Context, keys: list[str]) -> None:
+    """ACM wants tags, not their keys."""
+    request = {"CertificateArn": ctx.id, "Tags": [{"Key": key} for key in keys]}
+    ctx.call("RemoveTagsFromCertificate", request)
+
+
 CERTIFICATE = Kind(
     "aws:acm/certificate:Certificate",
     "acm",
@@ -52,13 +68,8 @@ CERTIFICATE = Kind(
     ),
     computed=frozenset({"subjectAlternativeNames", "validationMethod", "keyAlgorithm"}),
     opaque=frozenset({"subjectAlternativeNames", "validationMethod", "keyAlgorithm"}),
-    tags=by_arn(
-        "AddTagsToCertificate",
-        "RemoveTagsFromCertificate",
-        "CertificateArn",
-        listing="ListTagsForCertificate",
-        value=lambda ctx: ctx.id,
-    ),
+    tags=replace(TAGS, drop=_untag),
+    imported=lambda _, live: {"validationMethod": live["DomainValidationOptions"][0].get("ValidationMethod")},
     outputs=_certificate_outputs,
 )
 

@@ -35,6 +35,7 @@ def _describe(ctx: Context) -> Props | None:
         "KeyUsage": found.get("KeyUsage"),
         "CustomerMasterKeySpec": found.get("CustomerMasterKeySpec"),
         "KeySpec": found.get("KeySpec"),
+        "PrimaryKeyArn": found.get("MultiRegionConfiguration", {}).get("PrimaryKey", {}).get("Arn"),
     }
 
 
@@ -60,7 +61,12 @@ def _enable(prop: str) -> Any:
 
 READ_POLICY = Call("GetKeyPolicy", {"KeyId": "$id", "PolicyName": "default"}, result="{Policy: Policy}")
 CHANGES = (
-    Call("UpdateKeyDescription", {"KeyId": "$id"}, props=("description",), on="update"),
+    Call(
+        "UpdateKeyDescription",
+        lambda ctx: {"KeyId": ctx.id, "Description": ctx.inputs.get("description", "")},
+        when=("description",),
+        on="update",
+    ),
     Call("PutKeyPolicy", {"KeyId": "$id", "PolicyName": "default"}, props=("policy",), on="update"),
 )
 FORGET = (Call("ScheduleKeyDeletion", {"KeyId": "$id", "PendingWindowInDays": "$deletionWindowInDays"}),)
@@ -139,7 +145,7 @@ def _alias_live(ctx: Context, alias: Props) -> Props:
     same_key = target.endswith(alias.get("TargetKeyId", "?"))
     arn = alias["AliasArn"].split(":alias/")[0] + f":key/{alias.get('TargetKeyId')}"
     found = target if same_key else alias.get("TargetKeyId")
-    return {"Name": ctx.id, "Arn": alias["AliasArn"], "TargetKeyId": found, "TargetKeyArn": arn}
+    return {"AliasName": ctx.id, "Arn": alias["AliasArn"], "TargetKeyId": found, "TargetKeyArn": arn}
 
 
 ALIAS = Kind(
@@ -194,13 +200,21 @@ def _replicas(ctx: Context) -> None:
         ctx.call("ReplicateSecretToRegions", request)
 
 
+def _update_secret(ctx: Context) -> None:
+    request = {"SecretId": ctx.id, "Description": ctx.inputs.get("description", "")}
+    ctx.call(
+        "UpdateSecret",
+        {**request, **({"KmsKeyId": ctx.inputs["kmsKeyId"]} if "kmsKeyId" in ctx.inputs else {})},
+    )
+
+
 SECRET = Kind(
     "aws:secretsmanager/secret:Secret",
     "secretsmanager",
     create=Call("CreateSecret", props=("name", "description", "kmsKeyId")),
     id="ARN",
     follow=(
-        Call("UpdateSecret", {"SecretId": "$id"}, props=("description", "kmsKeyId"), on="update"),
+        Do(_update_secret, props=("description", "kmsKeyId"), on="update"),
         Do(_replicas, props=("replicas",), when=("replicas",)),
     ),
     read=(Do(_secret),),

@@ -175,11 +175,16 @@ def _destination(ctx: Context) -> Props:
 
 def _create_route(ctx: Context) -> Props:
     ctx.run(Call("CreateRoute", props=("routeTableId", *DESTINATIONS, *TARGETS)))
+    return {"id": _route_id(ctx)}
+
+
+def _route_id(ctx: Context) -> str:
     destination = next(iter(_destination(ctx).values()))
-    return {"id": f"r-{ctx.inputs['routeTableId']}{zlib.crc32(destination.encode())}"}
+    return f"r-{ctx.value('routeTableId')}{zlib.crc32(destination.encode())}"
 
 
 def _read_route(ctx: Context) -> Props | None:
+    ctx.id = ctx.id or _route_id(ctx)
     tables = ctx.call("DescribeRouteTables", {"RouteTableIds": [ctx.value("routeTableId")]})["RouteTables"]
     wanted = _destination(ctx).items()
     found = (r for t in tables for r in t["Routes"] if wanted <= r.items())

@@ -89,18 +89,18 @@ def _empty_group(ctx: Context) -> None:
     """Unless forced: size zero first, then wait until the last server is gone."""
     if ctx.value("forceDelete"):
         return
-    ctx.call(
-        "UpdateAutoScalingGroup",
-        {"AutoScalingGroupName": ctx.id, "MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0},
-    )
 
-    def empty() -> bool:
+    def servers() -> list[Props] | None:
         found = ctx.call("DescribeAutoScalingGroups", {"AutoScalingGroupNames": [ctx.id]})[
             "AutoScalingGroups"
         ]
-        return not any(i["LifecycleState"] != "Terminated" for g in found for i in g["Instances"])
+        return [i for g in found for i in g["Instances"]] if found else None
 
-    ctx.poll(empty, f"{ctx.id} to be empty")
+    if servers() is None:
+        return
+    size = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
+    ctx.call("UpdateAutoScalingGroup", {"AutoScalingGroupName": ctx.id, **size})
+    ctx.poll(lambda: not servers(), f"{ctx.id} to be empty")
 
 
 GROUP_SIZES = (

@@ -186,7 +186,7 @@ OWNERSHIP = setting(
     "OwnershipControls",
     (("rule", "Rules"),),
     get="GetBucketOwnershipControls",
-    result="OwnershipControls.{Rule: Rules}",
+    result="OwnershipControls.{Rule: Rules[0]}",
     delete=Call("DeleteBucketOwnershipControls", {"Bucket": "$id"}),
     gone=("OwnershipControlsNotFoundError",),
 )
