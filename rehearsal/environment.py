@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ _OTHERS_OWN = (
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "PULUMI_ACCESS_TOKEN",
+    "PULUMI_OPTION_CWD",
     "PULUMI_STACK",
     "PULUMI_CONFIG_PASSPHRASE_FILE",
     "PULUMI_DEBUG_PROVIDERS",
@@ -85,5 +87,10 @@ def environment(
 def shell(settings: WorldSettings, *, pulumi: Path | None = None) -> str:
     """The same as lines for `eval` in a POSIX shell."""
     lines = [f"unset {' '.join(_OTHERS_OWN)}"]
-    lines += [f"export {k}={shlex.quote(v)}" for k, v in variables(settings, pulumi=pulumi).items()]
+    found = variables(settings, pulumi=pulumi) | {
+        # `pulumi` by hand works on the world's copy of the stacks: tracked files get no salt
+        "PULUMI_OPTION_CWD": str(settings.home / "project"),
+        "LIFEBOAT_PYTHON": sys.executable,
+    }
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
     return "\n".join(lines)

@@ -14,12 +14,11 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.errors import InputError
-from rehearsal.processes import end_recorded
+from rehearsal.processes import end_recorded, start_time
 
 FIRST, LAST = 20, 119
 CLAIMS = Path("/tmp/lifeboat-claims")
@@ -117,8 +116,38 @@ def _clean_after(claim: Claim, *, but: Path) -> None:
     except (ValueError, KeyError, TypeError):
         return
     # only ever a world of ours, at the place where worlds are
-    if left != but and left.name.startswith(f"lifeboat-{os.geteuid()}-") and (left / "world.json").exists():
+    ours = left.name.startswith(f"lifeboat-{os.geteuid()}-") and (left / "world.json").exists()
+    if left != but and ours and not running(left):
         remove(left)
+
+
+def running(home: Path) -> bool:
+    """Whether the control process of the world in `home` is there."""
+    try:
+        control = json.loads((home / "process.json").read_text())
+        return control["started"] is not None and start_time(control["pid"]) == control["started"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def release(home: Path) -> None:
+    """Remove the claims that a world which has ended left behind.
+
+    Only under the lock: another world may have taken one over, and not have said so yet.
+    """
+    for file in CLAIMS.glob("127.*.lock"):
+        if _home_in(file) != home or (descriptor := _lock(file)) is None:
+            continue
+        if _home_in(file) == home:
+            file.unlink()
+        os.close(descriptor)
+
+
+def _home_in(file: Path) -> Path | None:
+    try:
+        return Path(json.loads(file.read_text())["home"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def remove(home: Path) -> None:
@@ -128,17 +157,6 @@ def remove(home: Path) -> None:
         shutil.rmtree(home, ignore_errors=True)
         if not home.exists():
             return
-
-
-def claimed() -> Iterator[tuple[str, Path]]:
-    """Address ranges in use, and the homes of their worlds."""
-    for file in sorted(CLAIMS.glob("127.*.lock")):
-        descriptor = _lock(file)
-        if descriptor is not None:
-            os.close(descriptor)
-            continue
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            yield file.stem, Path(json.loads(file.read_text())["home"])
 
 
 def _loopback() -> None:

@@ -43,7 +43,7 @@ def find(name: str = DEFAULT_NAME) -> Running | None:
         control = json.loads((home / "process.json").read_text())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if start_time(control["pid"]) != control["started"] or not (home / "control.json").exists():
+    if not homes.running(home) or not (home / "control.json").exists():
         return None
     return Running(settings, control["pid"], control["started"])
 
@@ -57,9 +57,11 @@ def up(
     the machine cannot hold a world (no loopback range, no address free, disk full), LifeboatError when it did
     not start.
     """
+    home = homes.folder(name)
+    if homes.running(home):  # perhaps somebody else is just starting it
+        _wait_until_ready(home)
     if running := find(name):
         return running.settings
-    home = homes.folder(name)
     homes.remove(home)
     claim = homes.claim(home, port=WorldSettings.api_port)
     try:
@@ -119,16 +121,22 @@ def _start(settings: WorldSettings, claim: homes.Claim, *, dies_with_us: bool) -
     (home / "process.json").write_text(
         json.dumps({"version": 1, "pid": process.pid, "started": start_time(process.pid)})
     )
+    if not _wait_until_ready(home):
+        said = (home / "server.out").read_text(errors="replace") + _last_errors(home)
+        raise LifeboatError(
+            "the rehearsal world did not start",
+            means=said[-3000:].strip() or f"its control process ended with {process.poll()}",
+            cure="if an address is taken, end the program that holds it; otherwise report this output",
+        )
+
+
+def _wait_until_ready(home: Path) -> bool:
     until = time.monotonic() + _START_WITHIN_S
     while not ((home / "control.json").exists() and (home / "network.ready").exists()):
-        if process.poll() is not None or time.monotonic() > until:
-            said = (home / "server.out").read_text(errors="replace") + _last_errors(home)
-            raise LifeboatError(
-                "the rehearsal world did not start",
-                means=said[-3000:].strip() or f"its control process ended with {process.returncode}",
-                cure="if an address is taken, end the program that holds it; otherwise report this output",
-            )
+        if not homes.running(home) or time.monotonic() > until:
+            return False
         time.sleep(0.02)
+    return True
 
 
 def _last_errors(home: Path) -> str:
@@ -160,11 +168,7 @@ def down(name: str = DEFAULT_NAME) -> bool:
     there = home.exists()
     _end_started(home)
     homes.remove(home)
-    for prefix, other in homes.claimed():
-        if other == home:
-            with contextlib.suppress(OSError):
-                (homes.CLAIMS / f"{prefix}.lock").unlink()
-    _forget_claims(home)
+    homes.release(home)
     return there
 
 
@@ -174,13 +178,6 @@ def _end_started(home: Path) -> None:
     except (OSError, ValueError):
         return
     end_process(control["pid"], control["started"], patience_s=5)
-
-
-def _forget_claims(home: Path) -> None:
-    for file in homes.CLAIMS.glob("127.*.lock"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            if json.loads(file.read_text())["home"] == str(home):
-                file.unlink()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`dr rehearse region-loss`: customers write, the primary region disappears, Lifeboat brings the service back.
+"""`dr rehearse region-loss`: customers write, the primary region disappears, Lifeboat brings it back.
 
 Everything is measured from outside, by customers and an observer of name servers. The run itself is `dr run`
 in a process of its own, as a person would start it.
@@ -185,7 +185,7 @@ class Rehearsal:
 
 
 def rehearse(platform: Platform, story: Story, *, scenario: str, out: Path) -> bool:
-    """Bring the platform up if need be, lose its region, write the report to `out`; whether all of it held."""
+    """Bring the platform up if need be, lose its region, write the report; whether all of it held."""
     began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     if gone := Steering(platform.settings).lost():

@@ -83,6 +83,11 @@ class WorldSettings:
         index = int(octets[2]) % 16 - 1 if inside else -1
         return self.regions[index] if 0 <= index < len(self.regions) else ""
 
+    def summary(self) -> str:
+        """One line for people."""
+        where = f"{', '.join(self.regions)} on {self.prefix}.0.0/16"
+        return f"{where} · cloud waits divided by {self.scale:g}"
+
     def save(self) -> None:
         """Write `world.json`."""
         data = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -30,7 +32,7 @@ def rehearse(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the world running, to look around.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Lose a region on this machine, bring the service back, and measure it. Exit code 0: every promise held."""
+    """Lose a region on this machine, bring the service back, measure it. Exit code 0: every promise held."""
     if scenario not in SCENARIOS:
         raise InputError(
             f"there is no rehearsal of {scenario!r}", cure=f"choose one of: {', '.join(SCENARIOS)}"
@@ -42,6 +44,7 @@ def rehearse(
     if running is not None:
         raise typer.Exit(_on(running.settings.name, story, scenario, out))
     name = launch.DEFAULT_NAME if keep else f"rehearsal-{os.getpid()}-{secrets.token_hex(2)}"
+    signal.signal(signal.SIGTERM, _interrupt)  # the same way out as Ctrl-C: nothing is left behind
     try:
         launch.up(name, scale=scale, dies_with_us=not keep)
         code = _on(name, story, scenario, out)
@@ -59,10 +62,9 @@ def _on(name: str, story: Story, scenario: str, out: Path) -> int:
     if running is None:
         raise InputError(f"world {name!r} ended by itself", cure="run the same command again")
     settings = running.settings
-    story.tell(
-        "world",
-        f"{', '.join(settings.regions)} on {settings.prefix}.0.0/16 · cloud waits divided by {settings.scale:g}",
-        name=name,
-        scale=settings.scale,
-    )
+    story.tell("world", settings.summary(), name=name, scale=settings.scale)
     return 0 if carry_out(reach(settings), story, scenario=scenario, out=out.resolve()) else 1
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -14,6 +14,8 @@ from recovery.errors import InputError
 from rehearsal import launch
 from rehearsal.environment import shell
 from rehearsal.steering import Steering
+from rehearsal.story import Story
+from rehearsal.world import WorldSettings
 
 app = typer.Typer(help="A rehearsal world: regions that can be lost, on this machine.", no_args_is_help=True)
 Name = Annotated[str, typer.Option("--name", help="Which world; several can run side by side.")]
@@ -26,16 +28,33 @@ def up(
     scale: Annotated[
         float, typer.Option(help="Divide the clouds' waits by this.", min=1)
     ] = launch.DEFAULT_SCALE,
+    empty: Annotated[bool, typer.Option("--empty", help="Without the project's stacks.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Start a world and keep it running."""
+    """Start a world and keep it running, with the project's stacks up."""
     settings = launch.up(name, scale=scale)
-    if as_json:
-        print(json.dumps({"name": name, "home": str(settings.home), "endpoint": settings.api_url}))
-        return
-    print(f"world {name}: {', '.join(settings.regions)} on {settings.prefix}.0.0/16")
-    print(f"  cloud waits divided by {settings.scale:g} · home {settings.home}")
-    print('  point this shell at it: eval "$(./dr world env)"')
+    story = Story(as_json=as_json)
+    story.tell("world", settings.summary(), name=name, home=str(settings.home), endpoint=settings.api_url)
+    if not empty:
+        _bring_up(settings, story)
+    story.line("")
+    story.line(f'point this shell at it:  eval "$(./dr world env{_named(name)})"')
+    story.line(f"end it:                  ./dr world down{_named(name)}")
+
+
+def _bring_up(settings: WorldSettings, story: Story) -> None:
+    from rehearsal import company
+
+    platform = company.reach(settings)
+    if company.is_up(platform):
+        story.tell("stacks", "are up")
+    else:
+        company.bring_up(platform, story)
+    story.tell("service", f"https://{platform.edge().service_name} answers")
+
+
+def _named(name: str) -> str:
+    return "" if name == launch.DEFAULT_NAME else f" --name {name}"
 
 
 @app.command()
