@@ -48,6 +48,11 @@ class Backend(models.RDSBackend):
         database.add_event("DB_INSTANCE_CREATE")
         return database
 
+    def describe_db_instances(self, *args: Any, **kwargs: Any) -> Any:
+        """DescribeDBInstances; jobs add and remove instances meanwhile."""
+        with self.fleet.lock:
+            return super().describe_db_instances(*args, **kwargs)
+
     def modify_db_instance(self, db_instance_identifier: str, db_kwargs: Any) -> DBInstance:
         """ModifyDBInstance."""
         database = self._existing(db_instance_identifier)
@@ -137,6 +142,11 @@ class Backend(models.RDSBackend):
         return restore.from_snapshot(self, from_snapshot_id, dict(overrides), calls.cause())
 
     # --- snapshots -------------------------------------------------------------------------------------
+
+    def describe_db_snapshots(self, *args: Any, **kwargs: Any) -> Any:
+        """DescribeDBSnapshots; jobs add and remove snapshots meanwhile."""
+        with self.fleet.lock:
+            return super().describe_db_snapshots(*args, **kwargs)
 
     def create_db_snapshot(self, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
         """CreateDBSnapshot; automated ones are listed by the server that took them."""

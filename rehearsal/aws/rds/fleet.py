@@ -75,10 +75,10 @@ class Fleet:
     def forget(self, server: Server) -> None:
         """A server that left nothing behind; its automated snapshots go with its archive."""
         listed = server.database.backend.database_snapshots
-        for name, snapshot in list(listed.items()):
-            if snapshot.snapshot_type == "automated" and snapshot.dbi_resource_id == server.id:
-                listed.pop(name, None)
         with self.lock:
+            for name, snapshot in list(listed.items()):
+                if snapshot.snapshot_type == "automated" and snapshot.dbi_resource_id == server.id:
+                    listed.pop(name, None)
             self.servers.remove(server)
 
     def by_arn(self, arn: str) -> Server | None:
@@ -114,9 +114,10 @@ class Fleet:
         """List a base backup among the automated snapshots."""
         database = server.database
         name = stamp(database)
-        if name not in database.backend.database_snapshots:  # names have minutes; ours come faster
-            snapshot: Any = database.backend.create_auto_snapshot(database.db_instance_identifier, name)
-            snapshot.base = server.archive.bases()[-1]
+        with self.lock:
+            if name not in database.backend.database_snapshots:  # names have minutes; ours come faster
+                snapshot: Any = database.backend.create_auto_snapshot(database.db_instance_identifier, name)
+                snapshot.base = server.archive.bases()[-1]
 
     # --- controllers -----------------------------------------------------------------------------------
 

@@ -182,10 +182,11 @@ def _apply_rename(database: DBInstance, name: str, value: Any, cause: str) -> No
 
     def then() -> None:
         server.close()
-        if backend.databases.get(old) is database:
-            del backend.databases[old]
-        _settled(database, name, value)
-        backend.databases[database.db_instance_identifier] = database
+        with server.fleet.lock:
+            if backend.databases.get(old) is database:
+                del backend.databases[old]
+            _settled(database, name, value)
+            backend.databases[database.db_instance_identifier] = database
         server.open()
 
     server.take_time("renaming", cause, then)

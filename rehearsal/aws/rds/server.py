@@ -170,7 +170,8 @@ class Server:
         def work(why: str) -> None:
             self.jobs.meanwhile("rds.delete", why, self.close)
             self.gone = True
-            self.database.backend.databases.pop(self.database.db_instance_identifier, None)
+            with self.fleet.lock:
+                self.database.backend.databases.pop(self.database.db_instance_identifier, None)
             self.cluster.remove()
             if not keep_backups or not self.database.backup_retention_period:
                 self.archive.remove()
