@@ -51,13 +51,16 @@ def private_bucket(
 ) -> tuple[s3.Bucket, s3.BucketVersioning]:
     """A bucket with versions, encryption (SSE-S3 without a key) and no public access of any kind.
 
-    `options`: `force_destroy`, and `protect` for the bucket itself. The second value is what replication
-    waits for.
+    `options`: `force_destroy`, and `protect` for the bucket and its guards alike (a destroy that
+    stops at the bucket must not leave it open). The second value is what replication waits for.
     """
     protect = options.pop("protect", False)
     bucket = s3.Bucket(label, tags=tags, opts=parent.child(protect=protect), **options)
     versioning = s3.BucketVersioning(
-        label, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=parent.child()
+        label,
+        bucket=bucket.id,
+        versioning_configuration={"status": "Enabled"},
+        opts=parent.child(protect=protect),
     )
     default: dict[str, Any] = {"sse_algorithm": "AES256"}
     if key_arn is not None:
@@ -68,7 +71,7 @@ def private_bucket(
         rules=[
             {"apply_server_side_encryption_by_default": default, "bucket_key_enabled": key_arn is not None}
         ],
-        opts=parent.child(),
+        opts=parent.child(protect=protect),
     )
     s3.BucketPublicAccessBlock(
         label,
@@ -77,7 +80,7 @@ def private_bucket(
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
-        opts=parent.child(),
+        opts=parent.child(protect=protect),
     )
     return bucket, versioning
 
@@ -137,7 +140,10 @@ class Stores(Component):
         tags = self.labels.tags(label, criticality)
         bucket, versioning = private_bucket(self, label, key_arn=self._args.key_arn, tags=tags, protect=True)
         s3.BucketPolicy(
-            label, bucket=bucket.id, policy=policy(encrypted_transport(bucket.arn)), opts=self.child()
+            label,
+            bucket=bucket.id,
+            policy=policy(encrypted_transport(bucket.arn)),
+            opts=self.child(protect=True),
         )
         lifecycle(self, label, bucket, {JOBS_PREFIX: JOBS_KEPT_DAYS} if label == STATE else {})
         replica = None if label == STATE else self._args.replicas.get(label)
