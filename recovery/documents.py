@@ -45,7 +45,7 @@ class Source:
     def shown(self) -> str:
         """The path as people expect it: relative to where they are, when it is below."""
         try:
-            return str(self.path.resolve().relative_to(Path.cwd()))
+            return str(self.path.absolute().relative_to(Path.cwd()))
         except ValueError:
             return str(self.path)
 

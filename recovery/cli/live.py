@@ -12,6 +12,7 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from recovery.cli.watching import decision
 from recovery.engine.events import Event
 from recovery.plans import graph
 from recovery.plans.loading import Bound
@@ -35,6 +36,7 @@ class _Row:
     seconds: float | None = None
     text: str = ""
     share: float | None = None
+    tries: int = 0
 
 
 class Live:
@@ -48,7 +50,8 @@ class Live:
         self._lock = threading.Lock()
         self._head = bound.plan.scenario
         self._over: datetime | None = None
-        self._live = RichLive(self, console=console, refresh_per_second=8, transient=False)
+        self._decisions: dict[str, str] = {}
+        self._live = RichLive(self, console=console, refresh_per_second=5, transient=False)
         self._live.start()
 
     def __call__(self, event: Event) -> None:
@@ -60,17 +63,19 @@ class Live:
                 return
             row = self._rows[event.step]
             if event.kind == "started":
-                self._rows[event.step] = _Row("started", event.at)
+                self._rows[event.step] = _Row("started", event.at, tries=row.tries + 1)
+                self._decisions.pop(event.step, None)
             elif event.kind in ("ok", "failed", "skipped"):
                 row.status, row.text, row.share = event.kind, event.text, None
                 row.seconds = (event.at - row.began).total_seconds() if row.began else None
+            elif event.kind == "awaiting-decision":
+                row.status = "asks"
+                self._decisions[event.step] = decision(event, row.tries)
             elif event.kind.startswith("awaiting-"):
                 row.status, row.text = "asks", f"{event.kind.replace('-', ' ')}: {event.text}"
-                error = event.data.get("error") or {}
-                if error.get("cure"):
-                    row.text += f"\n  means: {error.get('means', '')}\n  now:   {error['cure']}"
             elif event.kind == "answered":
                 row.text = event.text
+                self._decisions.pop(event.step, None)
                 if event.data.get("kind") in ("done", "override"):
                     row.status = "ok"
             else:
@@ -81,7 +86,7 @@ class Live:
         self._live.stop()
 
     def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
-        """Draw it; called by rich, eight times a second."""
+        """Draw it; called by rich, five times a second."""
         now = datetime.now(UTC)
         with self._lock:
             yield self._title(now)
@@ -89,6 +94,7 @@ class Live:
             for name, row in self._rows.items():
                 table.add_row(*self._cells(name, row, now))
             yield table
+            yield from (Text(f"\n{text}", style="yellow") for text in self._decisions.values())
 
     def _title(self, now: datetime) -> Text:
         promise = self._bound.plan.promise

@@ -36,6 +36,23 @@ def as_json(event: Event) -> None:
     show_json(event.as_json())
 
 
+def decision(event: Event, tries: int) -> str:
+    """What a person needs at 3 a.m.: what happened, what it means, what to do now."""
+    error = event.data.get("error") or {}
+    lines = [
+        f"✗ {event.step} failed after {tries} {'try' if tries == 1 else 'tries'}",
+        f"  {error.get('what', '')}",
+    ]
+    if error.get("means"):
+        lines.append(f"  means: {error['means']}")
+    again = f"dr resume {event.run}"
+    lines.append(f"  now:   {error['cure']}   then   {again}" if error.get("cure") else f"  now:   {again}")
+    lines.append(
+        f"  or:    {again} --skip {event.step}   (go on without it), or --override {event.step}   (done by hand)"
+    )
+    return "\n".join(lines)
+
+
 class Plain:
     """One line an event, with a time stamp and the RTO clock; progress at most every five seconds."""
 
@@ -43,6 +60,7 @@ class Plain:
         self._since = since
         self._every = every
         self._shown: dict[str, float] = {}
+        self._tries: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
@@ -53,6 +71,12 @@ class Plain:
                 if passed - self._shown.get(event.step, -1e9) < self._every:
                     return
                 self._shown[event.step] = passed
+            if event.kind == "started":
+                self._tries[event.step] = self._tries.get(event.step, 0) + 1
+            if event.kind == "awaiting-decision":
+                sys.stdout.write(decision(event, self._tries.get(event.step, 1)) + "\n")
+                sys.stdout.flush()
+                return
             sign = SIGNS.get(event.kind, "·")
             what = event.step or event.run
             share = f" {event.share:.0%}" if event.share is not None else ""

@@ -1,0 +1,122 @@
+"""Loses a world's region and recovers it by a `dr run` that is killed with -9 at every step, twice.
+
+A program of its own: it points its process at the world. Prints what was left, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from recovery.engine import record as records
+from recovery.engine import standing
+from rehearsal import company, launch
+from rehearsal.company import STANDBY, Platform
+from rehearsal.steering import Steering
+from rehearsal.story import Story
+
+PATIENCE_S = 420.0
+
+
+@dataclass
+class Killer:
+    """Decides where to kill: in each step, a moment after it began, and as soon as it is done."""
+
+    done: set[tuple[str, str]] = field(default_factory=set)
+
+    def moment(self, event: dict[str, Any]) -> float | None:
+        """Seconds from this event to the kill; None to leave the process alone."""
+        place = (event.get("step", ""), event["event"])
+        if place[1] not in ("started", "ok") or place in self.done:
+            return None
+        self.done.add(place)
+        return 0.0 if place[1] == "ok" else 0.15 * (len(self.done) % 5)
+
+
+def carry(
+    platform: Platform, command: list[str], moment: Callable[[dict[str, Any]], float | None]
+) -> int | None:
+    """Run a `dr` command and kill it where told; its exit code, or None when it was killed."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "recovery.cli", *command],
+        cwd=platform.project,
+        env=dict(platform.environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        print(line.rstrip(), file=sys.stderr, flush=True)
+        delay = moment(json.loads(line)) if line.startswith('{"at"') else None
+        if delay is not None:
+            time.sleep(delay)
+            child.kill()
+            child.stdout.close()
+            child.wait()
+            return None
+    return child.wait()
+
+
+def recover(platform: Platform) -> tuple[int, int]:
+    """Carry the plan out to its end; (exit code, kills)."""
+    killer, began = Killer(), time.monotonic()
+    command = ["run", "region-loss", "--confirm=region-loss", "--by=ada", "--approve=cutover=ada"]
+    while time.monotonic() - began < PATIENCE_S:
+        code = carry(platform, [*command, "--no-wait", "--json"], killer.moment)
+        if code is not None:
+            return code, len(killer.done)
+        if records.names(platform.state):
+            command = ["resume", "latest", "--by", "ada"]
+    raise TimeoutError(f"not recovered after {PATIENCE_S:.0f}s and {len(killer.done)} kills")
+
+
+def left(platform: Platform, run: str) -> dict[str, Any]:
+    """What the run made, counted by its tags."""
+    region = platform.settings.standby
+    mine = {"Name": "tag:lifeboat-run", "Values": [run]}
+    reservations = platform.client("ec2", region).describe_instances(Filters=[mine])["Reservations"]
+    jobs: Counter[str] = Counter()
+    for instance in (i for r in reservations for i in r["Instances"]):
+        tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+        jobs[f"{tags['lifeboat-step']} {tags.get('lifeboat-job', '')}"] += 1
+    databases = platform.client("rds", region).describe_db_instances()["DBInstances"]
+    tagged = [d for d in databases if {"Key": "lifeboat-run", "Value": run} in d["TagList"]]
+    journal = standing.entries(platform.state, run)
+    return {
+        "databases": len(tagged),
+        "jobs": dict(jobs),
+        "outcome": standing.outcome(journal),
+        "steps": {e.step: 0 for e in journal if e.step}
+        | Counter(e.step for e in journal if e.event == "ok" and e.step),
+        "events": [(e.step, e.event, e.attempt) for e in journal],
+    }
+
+
+def main(name: str) -> None:
+    """Bring a world and its platform up, lose the region, recover it under fire, tell, take the world down."""
+    settings = launch.up(name, scale=120, dies_with_us=True)
+    try:
+        platform = company.reach(settings)
+        company.bring_up(platform, Story(out=sys.stderr))
+        time.sleep(8)  # until the standby's replicated backups hold something
+        Steering(settings).lose(settings.primary)
+        code, kills = recover(platform)
+        run = records.names(platform.state)[-1]
+        runs = len(records.names(platform.state))
+        serving = platform.site(STANDBY).web.origin_name
+        print(
+            json.dumps({"exit": code, "kills": kills, "runs": runs, "site": serving, **left(platform, run)})
+        )
+    finally:
+        launch.down(name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
