@@ -47,9 +47,8 @@ def decision(event: Event, tries: int) -> str:
         lines.append(f"  means: {error['means']}")
     again = f"dr resume {event.run}"
     lines.append(f"  now:   {error['cure']}   then   {again}" if error.get("cure") else f"  now:   {again}")
-    lines.append(
-        f"  or:    {again} --skip {event.step}   (go on without it), or --override {event.step}   (done by hand)"
-    )
+    by_hand = f"--override {event.step}   (done by hand)"
+    lines.append(f"  or:    {again} --skip {event.step}   (go on without it), or {by_hand}")
     return "\n".join(lines)
 
 

@@ -100,7 +100,7 @@ def left(platform: Platform, run: str) -> dict[str, Any]:
 
 
 def main(name: str) -> None:
-    """Bring a world and its platform up, lose the region, recover it under fire, tell, take the world down."""
+    """Bring a platform up, lose its region, recover it under fire, tell, take the world down."""
     settings = launch.up(name, scale=120, dies_with_us=True)
     try:
         platform = company.reach(settings)
