@@ -1,4 +1,4 @@
-"""What the Pulumi engine does with a provider, in a few lines: start the plugin, ask it, keep what it says."""
+"""What the Pulumi engine does with a provider, in a few lines: start it, ask it, keep what it says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 import grpc
 from pulumi.runtime.proto import provider_pb2 as pb
-from pulumi.runtime.proto import provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
+
 from rehearsal.provider import install
 from rehearsal.provider.wire import Props, decode, encode
 
@@ -110,6 +111,16 @@ class Engine:
         return decode(
             getattr(self.stub.Invoke(pb.InvokeRequest(tok=token, args=encode(args or {}))), "return")
         )
+
+
+def init_failure(error: grpc.RpcError) -> Any:
+    """The detail with which a provider says that something was made and then went wrong."""
+    words = dict(error.trailing_metadata())  # type: ignore[attr-defined]
+    status = status_pb2.Status()
+    status.ParseFromString(words["grpc-status-details-bin"])
+    detail = pb.ErrorResourceInitFailed()
+    assert status.details[0].Unpack(detail)
+    return detail
 
 
 def urn(token: str, name: str) -> str:

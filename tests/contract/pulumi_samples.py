@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rehearsal.provider.wire import Props
 from pulumi_engine import Resource
+
+from rehearsal.provider.wire import Props
 
 STANDBY = "eu-west-1"
 
