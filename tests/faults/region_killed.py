@@ -21,7 +21,7 @@ from rehearsal.company import STANDBY, Platform
 from rehearsal.steering import Steering
 from rehearsal.story import Story
 
-PATIENCE_S = 420.0
+PATIENCE_S = 700.0
 
 
 @dataclass

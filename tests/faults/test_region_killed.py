@@ -26,7 +26,7 @@ def test_a_recovery_killed_at_every_step_makes_nothing_twice() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     found = json.loads(done.stdout)
