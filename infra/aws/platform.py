@@ -54,7 +54,13 @@ class Site:
         self.stores = self._stores()
         self.secrets = Secrets(
             "secrets",
-            SecretsArgs(settings.company, self.keys.data_arn, settings.database_name),
+            SecretsArgs(
+                settings.company,
+                self.keys.data_arn,
+                settings.database_name,
+                replica_region=self.standby.region if self.standby else None,
+                replica_key_arn=self.standby.keys.data if self.standby else None,
+            ),
             self.labels,
         )
         self.database = self._database()
@@ -170,7 +176,12 @@ class Site:
                 artefacts=self.stores.buckets[ARTEFACTS],
                 bundle_version=self.settings.bundle_version,
                 jobs=self.stores.buckets[STATE],
-                secret_arns=[self.secrets.master_arn, self.secrets.app_arn],
+                # The masters' of every stack: a restored database knows the password of the one it came from.
+                secret_arns=[
+                    f"arn:aws:secretsmanager:{self.settings.region}:{self.account}"
+                    f":secret:{self.settings.company}/*/database-master-*",
+                    self.secrets.app_arn,
+                ],
             ),
             self.labels,
         )

@@ -29,7 +29,7 @@ class RunnerArgs:
     artefacts: Bucket
     bundle_version: str
     jobs: Bucket
-    secret_arns: list[pulumi.Output[str]]
+    secret_arns: list[pulumi.Input[str]]
 
 
 class Runner(Component):

@@ -1,8 +1,10 @@
 """The site's own secrets: database master and application role, and the token that opens it for checks.
 
-Each site has secrets of its own, never replicas of the other's: a replica cannot be written to, and recovery
-writes the new endpoint. Values are drawn once, at the first `up`, by Secrets Manager itself; afterwards the
-stack leaves them alone (rotation and recovery own them). They stand in the state only as secrets.
+Each site has secrets of its own, since recovery writes the new endpoint and a replica cannot be written to.
+The primary's master secret is replicated to the standby besides: a restored database knows the password of
+its recovery point, and with that a runner sets the new ones by SQL at once (docs/adr/0005). Values are drawn
+once, at the first `up`, by Secrets Manager itself; afterwards the stack leaves them alone (rotation and
+recovery own them). They stand in the state only as secrets.
 """
 
 from __future__ import annotations
@@ -27,11 +29,16 @@ ENDPOINT = "ENDPOINT"
 
 @dataclass(frozen=True)
 class SecretsArgs:
-    """Inputs of `Secrets`. `database_name`: the database inside the instance."""
+    """Inputs of `Secrets`. `database_name`: the database inside the instance.
+
+    `replica_region`, `replica_key_arn`: where the master's secret is replicated to (the primary only).
+    """
 
     company: str
     key_arn: pulumi.Input[str]
     database_name: str
+    replica_region: str | None = None
+    replica_key_arn: str | None = None
 
 
 class Secrets(Component):
@@ -40,10 +47,16 @@ class Secrets(Component):
     def __init__(self, name: str, args: SecretsArgs, labels: Labels) -> None:
         super().__init__("aws:Secrets", name, labels)
         self._args = args
-        self.master_name = f"{args.company}/database-master"
-        self.app_name = f"{args.company}/database-app"
-        self.token_name = f"{args.company}/verify-token"
-        self.master_arn = self._secret("database-master", self.master_name, "Database master user")
+        folder = f"{args.company}/{labels.stack}"
+        self.master_name = f"{folder}/database-master"
+        self.app_name = f"{folder}/database-app"
+        self.token_name = f"{folder}/verify-token"
+        replicas = (
+            [secretsmanager.SecretReplicaArgs(region=args.replica_region, kms_key_id=args.replica_key_arn)]
+            if args.replica_region
+            else None
+        )
+        self.master_arn = self._secret("database-master", self.master_name, "Database master user", replicas)
         self.app_arn = self._secret("database-app", self.app_name, "Database user of the application")
         self.token_arn = self._secret(
             "verify-token", self.token_name, "Opens the service behind the holding page"
@@ -83,13 +96,20 @@ class Secrets(Component):
             }
         )
 
-    def _secret(self, label: str, name: str, description: str) -> pulumi.Output[str]:
+    def _secret(
+        self,
+        label: str,
+        name: str,
+        description: str,
+        replicas: list[secretsmanager.SecretReplicaArgs] | None = None,
+    ) -> pulumi.Output[str]:
         secret = secretsmanager.Secret(
             label,
             name=name,
             description=description,
             kms_key_id=self._args.key_arn,
             recovery_window_in_days=RECOVERY_WINDOW_DAYS,
+            replicas=replicas,
             tags=self.tags(label),
             opts=self.child(),
         )

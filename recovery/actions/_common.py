@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from recovery.actions.base import Context, With
 from recovery.errors import ActionFailed, InputError
@@ -73,8 +74,13 @@ def start_job(ctx: Context, runner: Runner, key: str, job: Job) -> str:
     return key
 
 
-def finish_job(ctx: Context, runner: Runner, key: str, what: str) -> Result:
-    """Wait for the runner's result; ActionFailed when the job failed."""
+def finish_job(
+    ctx: Context, runner: Runner, key: str, what: str, meanwhile: Callable[[str], object] = lambda _: None
+) -> Result:
+    """Wait for the runner's result; ActionFailed when the job failed.
+
+    `meanwhile` is called with the machine's last words each time it is asked in vain.
+    """
 
     def probe() -> Result | None:
         result = runner.result(key)
@@ -82,6 +88,7 @@ def finish_job(ctx: Context, runner: Runner, key: str, what: str) -> Result:
             said = runner.progress(key)
             if said:
                 ctx.progress(said, None)
+            meanwhile(said or "")
         return result
 
     result = ctx.poll(f"the runner says that {what}", probe)

@@ -13,12 +13,16 @@ from recovery.actions._common import (
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
 from recovery.actions.facts import AccessIssued, DatabaseRestored
 from recovery.errors import ActionFailed
-from recovery.runner.jobs import GrantAccess
+from recovery.runner.jobs import NO_PASSWORD_OPENS, GrantAccess
 
 
 class IssueCredentials(Action):
     """The restored database knows the passwords of the recovery point, which may have been rotated since, and
-    which someone may know; so master and application roles get the standby's own."""
+    which someone may know; so master and application roles get the standby's own.
+
+    The primary's master secret is replicated to the standby, its previous value too, so that a runner can log
+    in at once and set them by SQL. ModifyDBInstance is the last resort: it waits until the instance has left
+    `backing-up`, hours for a large database (docs/adr/0005)."""
 
     name = "issue-credentials"
     summary = "set master and application passwords from the site's secrets, and put the endpoint there"
@@ -56,7 +60,7 @@ class IssueCredentials(Action):
         )
 
     def perform(self, ctx: Context) -> AccessIssued:
-        """Endpoint into the secrets, master's password by API, the rest by a runner that starts meanwhile."""
+        """Endpoint into the secrets; passwords by a runner, or by the API where no known one opens."""
         restored = ctx.fact(DatabaseRestored)
         site = ctx.sites.of(ctx.target)
         names = ctx.target.secrets
@@ -66,16 +70,19 @@ class IssueCredentials(Action):
             )
         left = max(60.0, (ctx.deadline - ctx.clock.now()).total_seconds())
         target = database_target(ctx, restored.host, restored.port)
-        job = GrantAccess(target=target, seconds=round(left))
+        former = (ctx.source.secrets.database_master,)
+        job = GrantAccess(target=target, seconds=round(left), former_secrets=former)
         key = start_job(ctx, site.runner, f"{ctx.key}/grant-access", job)
         site.runner.prepare(checks_key(ctx), tags(ctx))
-        ctx.progress("setting the master's password", None)
-        password = str(site.secrets.read(names.database_master)["password"])
-        ctx.poll(
-            f"{restored.identifier} takes a new master password",
-            lambda: site.database.set_master_password(restored.identifier, password) or None,
-        )
-        result = finish_job(ctx, site.runner, key, "master and application log in")
+        ctx.progress("setting the passwords", None)
+
+        def last_resort(said: str) -> None:
+            """No known password opens it: the API can set one, once the instance may be modified."""
+            if said.startswith(NO_PASSWORD_OPENS):
+                password = str(site.secrets.read(names.database_master)["password"])
+                site.database.set_master_password(restored.identifier, password)
+
+        result = finish_job(ctx, site.runner, key, "master and application log in", last_resort)
         roles = (ctx.target.database.settings.master_user, str(result.values.get("app_role", "")))
         return AccessIssued(
             identifier=restored.identifier, host=restored.host, port=restored.port, roles=roles
@@ -98,8 +105,11 @@ class IssueCredentials(Action):
         return "\n".join(
             (
                 f"aws secretsmanager get-secret-value --region {region} --secret-id {names.database_master}",
+                f"aws secretsmanager get-secret-value --region {region} \\",
+                f"  --secret-id {ctx.source.secrets.database_master}   # the one of the recovery point",
+                "# that one does not open it: once the instance is available,",
                 f"aws rds modify-db-instance --region {region} --db-instance-identifier RESTORED \\",
-                "  --apply-immediately --master-user-password THE_ONE_IN_THE_SECRET",
+                "  --apply-immediately --master-user-password THE_ONE_IN_THE_FIRST_SECRET",
                 "# from a machine in the site, as master, with the password in the application's secret:",
                 f'psql "host=ENDPOINT dbname={ctx.target.database.settings.name} sslmode=require" \\',
                 f"  -c \"alter role {ctx.target.database.settings.app_user} with login password '…'\"",

@@ -54,9 +54,15 @@ class Desk:
         body = self._s3.get_object(Bucket=self._bucket, Key=f"{self._folder}/{JOB}")["Body"].read()
         return envelope(body)
 
-    def secret(self, name: str) -> Mapping[str, Any]:
-        """A secret of the site, read anew each time: it may have just been changed."""
-        text = self._secrets.get_secret_value(SecretId=name)["SecretString"]
+    def secret(self, name: str, stage: str = "AWSCURRENT") -> Mapping[str, Any]:
+        """A secret of the site, read anew each time: it may have just been changed.
+
+        KeyError when the site has no such secret, or none of that stage.
+        """
+        try:
+            text = self._secrets.get_secret_value(SecretId=name, VersionStage=stage)["SecretString"]
+        except self._secrets.exceptions.ResourceNotFoundException as error:
+            raise KeyError(f"{name} ({stage})") from error
         value: dict[str, Any] = json.loads(text)
         return value
 

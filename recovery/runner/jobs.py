@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 JOB, PROGRESS, RESULT = "job.json", "progress.json", "result.json"
+NO_PASSWORD_OPENS = "no known password opens it"
+"""How the progress of a GrantAccess begins while the database answers and refuses all of them."""
 
 
 class _Part(BaseModel):
@@ -40,11 +42,17 @@ class AwaitSql(_Part):
 
 
 class GrantAccess(_Part):
-    """Log in as master with the site's own secret, and make the application's role what its secret says."""
+    """Log in as master and make both roles' passwords what the site's own secrets say.
+
+    Tried in turn, until one opens: the site's own secret, then the current and the previous value of each of
+    `former_secrets` (replicas of the secrets of the site that the data came from). With a former one the
+    master's password is set by SQL, which needs no RDS API and so no `available` instance.
+    """
 
     kind: Literal["grant-access"] = "grant-access"
     target: Target
     seconds: float
+    former_secrets: tuple[str, ...] = ()
 
 
 class SqlCheck(_Part):

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recovery.endpoints import Endpoints
-from recovery.runner.jobs import AwaitSql, CheckSql, GrantAccess, Result, SqlCheck, Target, Verdict
+from recovery.runner.jobs import (
+    NO_PASSWORD_OPENS,
+    AwaitSql,
+    CheckSql,
+    GrantAccess,
+    Result,
+    SqlCheck,
+    Target,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     import psycopg
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-Secret = Callable[[str], Mapping[str, Any]]
+
+class Secret(Protocol):
+    """Reads a secret of the site; KeyError when there is no such secret or no such version of it."""
+
+    def __call__(self, name: str, stage: str = "AWSCURRENT") -> Mapping[str, Any]:
+        """Its JSON document."""
+        ...
+
+
 Tell = Callable[[str, float | None], None]
 
 _STARTING_UP = "57P03"  # cannot_connect_now: still replaying the log
@@ -58,16 +75,9 @@ class SqlJobs:
 
     def grant_access(self, job: GrantAccess) -> Result:
         """See GrantAccess."""
-        import psycopg
-
-        def login() -> Connection | None:
-            try:
-                return self._connect(job.target, job.target.master_secret)
-            except psycopg.OperationalError as error:
-                self._tell(f"master cannot log in yet: {_short(error)}", None)
-                return None
-
-        with self._until(job.seconds, "the master role logs in", login) as connection:
+        login = self._until(job.seconds, "the master role logs in", lambda: self._former_or_own(job))
+        with login as connection:
+            self._set_password(connection, self._secret(job.target.master_secret))
             self._ensure_role(connection, self._secret(job.target.app_secret))
         with self._connect(job.target, job.target.app_secret) as connection:
             user = connection.execute("select current_user").fetchone()
@@ -99,8 +109,34 @@ class SqlJobs:
         what = "; ".join(f"{v.name}: {v.detail}" for v in bad)
         return Result(ok=not bad, what=what, verdicts=tuple(verdicts), values=values)
 
-    def _connect(self, target: Target, secret: str) -> Connection:
-        login = self._secret(secret)
+    def _former_or_own(self, job: GrantAccess) -> Connection | None:
+        """A connection as master with whichever known password opens; None while none does."""
+        import psycopg
+
+        refusal = ""
+        known = [(job.target.master_secret, "AWSCURRENT")]
+        known += [(name, stage) for name in job.former_secrets for stage in ("AWSCURRENT", "AWSPREVIOUS")]
+        for name, stage in known:
+            try:
+                return self._connect(job.target, name, stage)
+            except KeyError:
+                continue
+            except psycopg.OperationalError as error:
+                if "password authentication failed" not in str(error):
+                    self._tell(f"master cannot log in yet: {_short(error)}", None)
+                    return None
+                refusal = _short(error)
+        self._tell(f"{NO_PASSWORD_OPENS}: {refusal}", None)
+        return None
+
+    def _set_password(self, connection: Connection, login: Mapping[str, Any]) -> None:
+        from psycopg import sql
+
+        words = sql.SQL("alter role {} with password {}")
+        connection.execute(words.format(sql.Identifier(login["username"]), sql.Literal(login["password"])))
+
+    def _connect(self, target: Target, secret: str, stage: str = "AWSCURRENT") -> Connection:
+        login = self._secret(secret, stage)
         return self._endpoints.postgres(
             target.host, target.port, target.database, login["username"], login["password"]
         )

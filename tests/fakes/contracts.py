@@ -86,9 +86,9 @@ def site(stack: str = "prod", **changes: Any) -> SiteContract:
         ],
         "keys": {"database": arn("kms", "key/mrk-1"), "data": arn("kms", "key/mrk-2")},
         "secrets": {
-            "database_master": "shop/database-master",
-            "database_app": "shop/database-app",
-            "verify_token": "shop/verify-token",
+            "database_master": f"shop/{stack}/database-master",
+            "database_app": f"shop/{stack}/database-app",
+            "verify_token": f"shop/{stack}/verify-token",
         },
         "alarms_topic_arn": arn("sns", "alarms"),
         "recovery_role_arn": f"arn:aws:iam::{ACCOUNT}:role/recovery",

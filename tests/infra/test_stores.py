@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -73,10 +74,22 @@ def test_alarms_may_be_published_under_the_key(primary: Stack) -> None:
 
 
 def test_each_site_draws_secrets_of_its_own(primary: Stack, standby: Stack) -> None:
-    for stack in (primary, standby):
+    for stack, called in ((primary, "prod"), (standby, "dr-aws")):
         names = {secret.inputs["name"] for secret in stack.of("secretsmanager/secret:Secret")}
-        assert names == {"shop/database-master", "shop/database-app", "shop/verify-token"}
-        assert not [s for s in stack.of("secretsmanager/secret:Secret") if "replicas" in s.inputs]
+        assert names == {
+            f"shop/{called}/{name}" for name in ("database-master", "database-app", "verify-token")
+        }
+
+
+def test_the_standby_keeps_a_replica_of_the_primarys_master_secret_and_its_runner_may_read_it(
+    primary: Stack, standby: Stack
+) -> None:
+    replicated = [s for s in primary.of("secretsmanager/secret:Secret") if s.inputs.get("replicas")]
+    assert [s.name for s in replicated] == ["database-master"]
+    assert replicated[0].inputs["replicas"][0]["region"] == "eu-west-1"
+    assert not [s for s in standby.of("secretsmanager/secret:Secret") if s.inputs.get("replicas")]
+    policy = standby.one("iam/rolePolicy:RolePolicy", "runner").inputs["policy"]
+    assert re.search(r"secretsmanager:eu-west-1:\d+:secret:shop/\*/database-master-\*", policy)
 
 
 def test_the_instance_has_the_password_that_is_kept_in_the_secret(primary: Stack) -> None:
