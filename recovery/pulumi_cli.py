@@ -105,6 +105,7 @@ def open_stack(
         "LIFEBOAT_RUN": run,
         "TF_APPEND_USER_AGENT": cause,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_OPTION_CWD": str(work),  # a shell may have set another
         **({"PULUMI_BACKEND_URL": backend} if backend else {}),
     }
     workspace = auto.LocalWorkspace(
