@@ -12,6 +12,8 @@ from rehearsal.pki import ca_file
 from rehearsal.world import WorldSettings
 
 ACCOUNT = "123456789012"
+CHILD = "LIFEBOAT_WORLD"
+"""In the environment of what a rehearsal itself starts (never in a person's shell): the world's home."""
 _OTHERS_OWN = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -81,7 +83,7 @@ def environment(
     kept = dict(os.environ if base is None else base)
     for name in _OTHERS_OWN:
         kept.pop(name, None)
-    return kept | variables(settings, pulumi=pulumi)
+    return kept | variables(settings, pulumi=pulumi) | {CHILD: str(settings.home)}
 
 
 def shell(settings: WorldSettings, *, pulumi: Path | None = None) -> str:

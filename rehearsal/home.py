@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.errors import InputError
-from rehearsal.processes import end_recorded, start_time
+from rehearsal.environment import CHILD
+from rehearsal.processes import end_marked, end_recorded, start_time
 
 FIRST, LAST = 20, 119
 CLAIMS = Path("/tmp/lifeboat-claims")
@@ -153,6 +154,7 @@ def _home_in(file: Path) -> Path | None:
 def remove(home: Path) -> None:
     """End what a dead world left running, and delete its folder."""
     end_recorded(home / "children.jsonl")
+    end_marked(CHILD, str(home))
     for _ in range(5):
         shutil.rmtree(home, ignore_errors=True)
         if not home.exists():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import signal
 import sys
 from pathlib import Path
@@ -20,16 +19,11 @@ SERVICES = ("rehearsal.balancers", "rehearsal.dns", "rehearsal.dns.checks", "reh
 
 async def serve(settings: WorldSettings) -> None:
     """Run every service of the network; the first one that ends, ends them all."""
-    tasks = []
-    for name in SERVICES:
-        if importlib.util.find_spec(name) is None:
-            log.warning("service is missing", service=name)
-            continue
-        run = getattr(importlib.import_module(name), "serve", None)
-        if run is None:
-            log.warning("service is missing", service=name)
-            continue
-        tasks.append(asyncio.create_task(run(settings), name=name))
+    services = [importlib.import_module(name).serve for name in SERVICES]
+    tasks = [
+        asyncio.create_task(run(settings), name=name)
+        for name, run in zip(SERVICES, services, strict=True)
+    ]
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

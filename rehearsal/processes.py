@@ -144,6 +144,18 @@ def end_recorded(record: Path) -> None:
                 os.killpg(row["pid"], signal.SIGKILL)
 
 
+def end_marked(variable: str, value: str) -> None:
+    """Kill every process of ours, but this one, that was started with `variable=value`.
+
+    Pulumi puts its plugins into groups of their own, and they outlive an engine that was killed.
+    """
+    marker = f"{variable}={value}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int(folder.name) != os.getpid() and marker in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
 def end_process(pid: int, started: int | None, *, patience_s: float) -> bool:
     """Ask a process to end, then make it; False when it was not there any more."""
     if started is None or start_time(pid) != started:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import importlib
-import importlib.util
 import json
 import os
 import signal
@@ -38,7 +37,7 @@ def main(home: Path) -> int:
     world.faults = faults = Faults(settings.seed)
     server = _server(settings, Plane(world, _moto(), faults, own_api=steering(world, faults)))
     for name in SLICES:
-        _install(name, world)
+        importlib.import_module(name).install(world)
     world.publish("regions", {"lost": []})
     network = start_network(settings)
     ended = threading.Event()
@@ -55,16 +54,6 @@ def main(home: Path) -> int:
     network.terminate()
     network.wait(5)
     return 0
-
-
-def _install(name: str, world: World) -> None:
-    if importlib.util.find_spec(name) is None:
-        log.warning("slice is missing", slice=name)
-        return
-    try:
-        importlib.import_module(name).install(world)
-    except Exception:
-        log.exception("slice failed", slice=name)
 
 
 def _moto() -> Any:

@@ -48,6 +48,9 @@ def rehearse(
     try:
         launch.up(name, scale=scale, dies_with_us=not keep)
         code = _on(name, story, scenario, out)
+    except KeyboardInterrupt:
+        launch.down(name)
+        raise
     finally:
         if not keep:
             launch.down(name)

@@ -32,11 +32,17 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Start a world and keep it running, with the project's stacks up."""
+    there = launch.find(name) is not None
     settings = launch.up(name, scale=scale)
     story = Story(as_json=as_json)
     story.tell("world", settings.summary(), name=name, home=str(settings.home), endpoint=settings.api_url)
-    if not empty:
-        _bring_up(settings, story)
+    try:
+        if not empty:
+            _bring_up(settings, story)
+    except KeyboardInterrupt:
+        if not there:
+            launch.down(name)
+        raise
     story.line("")
     story.line(f'point this shell at it:  eval "$(./dr world env{_named(name)})"')
     story.line(f"end it:                  ./dr world down{_named(name)}")

@@ -14,7 +14,7 @@ import pytest
 
 from recovery.errors import InputError
 from rehearsal import home as homes
-from rehearsal.processes import end_process, end_recorded, start_time
+from rehearsal.processes import end_marked, end_process, end_recorded, start_time
 
 PORT = 4566
 
@@ -127,6 +127,16 @@ def test_recorded_groups_are_ended_even_when_their_leader_is_gone(tmp_path: Path
             break
         time.sleep(0.05)
     assert start_time(child) is None
+
+
+def test_whatever_a_rehearsal_started_is_ended_wherever_it_put_itself() -> None:
+    started = subprocess.Popen(["sleep", "60"], start_new_session=True, env={"MARK": "this-world"})
+    other = subprocess.Popen(["sleep", "60"], start_new_session=True, env={"MARK": "this-world-too"})
+    end_marked("MARK", "this-world")
+    assert started.wait(10) != 0
+    assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 def test_a_process_that_took_over_a_recorded_id_is_left_alone(tmp_path: Path) -> None:
