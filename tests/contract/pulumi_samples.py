@@ -218,7 +218,7 @@ KEYS = [
         "secret",
         "aws:secretsmanager/secret:Secret",
         {"name": "shop/test", "kmsKeyId": Ref("key", "arn"), "recoveryWindowInDays": 0, "tags": TAGS},
-        change={"description": "a word", "tags": {"owner": "others"}},
+        change={"description": "a word", "replicas": [{"region": STANDBY}], "tags": {"owner": "others"}},
         replace={"name": "shop/other"},
     ),
     Sample(

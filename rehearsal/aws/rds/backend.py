@@ -222,6 +222,15 @@ class Backend(models.RDSBackend):
             server.reconfigure()
         return group
 
+    def reset_db_parameter_group(self, name: str, parameters: list[str] | None) -> Any:
+        """ResetDBParameterGroup: these parameters, or (None) all, are AWS's own again."""
+        group = super().modify_db_parameter_group(name, [])
+        for parameter in list(group.parameters) if parameters is None else parameters:
+            group.parameters.pop(parameter, None)
+        for server in self.fleet.using_parameter_group(self.region_name, name):
+            server.reconfigure()
+        return group
+
     def delete_db_parameter_group(self, db_parameter_group_name: str) -> Any:
         """DeleteDBParameterGroup; refused while an instance has it."""
         if self.fleet.using_parameter_group(self.region_name, db_parameter_group_name):
@@ -236,6 +245,15 @@ class Backend(models.RDSBackend):
             raise checks.refuse("DBSubnetGroupAlreadyExists", message)
         checks.subnets(subnets)
         return super().create_subnet_group(subnet_name, description, subnets, tags)
+
+    def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: Any) -> Any:
+        """ModifyDBSubnetGroup; moto takes the group out of its list and forgets to put it back."""
+        checks.subnets(subnets)
+        if subnet_name not in self.subnet_groups:
+            raise exceptions.DBSubnetGroupNotFoundError(subnet_name)
+        group = super().modify_db_subnet_group(subnet_name, description, subnets)
+        self.subnet_groups[subnet_name] = group
+        return group
 
     def delete_subnet_group(self, subnet_name: str) -> Any:
         """DeleteDBSubnetGroup; refused while an instance has it."""

@@ -12,6 +12,7 @@ def add_operations() -> None:
     """Teach moto's RDS the operations of this module."""
     for operation in (
         reboot_db_instance,
+        reset_db_parameter_group,
         describe_db_instance_automated_backups,
         start_db_instance_automated_backups_replication,
         stop_db_instance_automated_backups_replication,
@@ -24,6 +25,16 @@ def reboot_db_instance(self: Any) -> ActionResult:
     """RebootDBInstance."""
     failover = bool(self.params.get("ForceFailover"))
     return _instance(self.backend.reboot_db_instance(self.params["DBInstanceIdentifier"], failover=failover))
+
+
+def reset_db_parameter_group(self: Any) -> ActionResult:
+    """ResetDBParameterGroup."""
+    params = _params(self)
+    names = [each["ParameterName"] for each in params.get("Parameters", [])]
+    group = self.backend.reset_db_parameter_group(
+        params["DBParameterGroupName"], None if params.get("ResetAllParameters") else names
+    )
+    return ActionResult({"DBParameterGroupName": group.name})
 
 
 def describe_db_instance_automated_backups(self: Any) -> ActionResult:

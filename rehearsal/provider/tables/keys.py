@@ -177,10 +177,10 @@ def _forget_secret(ctx: Context) -> None:
         if days == 0
         else {"RecoveryWindowInDays": int(30 if days is None else days)}
     )
-    for replica in ctx.value("replicas") or []:
-        ctx.call(
-            "RemoveRegionsFromReplication", {"SecretId": ctx.id, "RemoveReplicaRegions": [replica["region"]]}
-        )
+    found = ctx.call("DescribeSecret", {"SecretId": ctx.id}).get("ReplicationStatus") or []
+    if found:
+        request = {"SecretId": ctx.id, "RemoveReplicaRegions": [replica["Region"] for replica in found]}
+        ctx.call("RemoveRegionsFromReplication", request)
     ctx.call("DeleteSecret", {"SecretId": ctx.id, **how})
 
 
