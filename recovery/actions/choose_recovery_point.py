@@ -42,7 +42,7 @@ class ChooseRecoveryPoint(Action):
         except LifeboatError as error:
             return Preview(refusals=(str(error),))
         note = f"backups reach {point.restore_to:%H:%M:%S}, loss {human(point.loss_seconds)} if taken now"
-        return Preview(expected_seconds=5, notes=(note,))
+        return Preview(expected_seconds=5, notes=(note,), loss_s=point.loss_seconds)
 
     def perform(self, ctx: Context) -> RecoveryPoint:
         """Choose."""
