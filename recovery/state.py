@@ -148,8 +148,8 @@ def contract_bytes(state: Path, stack: str) -> bytes:
 
 def export_bytes(export: Mapping[str, Any]) -> bytes:
     """A stack's export as kept. Refusal when it holds a secret in plain text."""
-    provider = (export.get("deployment") or {}).get("secrets_providers") or {}
-    if export.get("deployment") and not provider.get("type"):
+    deployment = export.get("deployment") or {}
+    if deployment.get("resources") and not (deployment.get("secrets_providers") or {}).get("type"):
         raise Refusal(
             "the stack's state names no secrets provider",
             means="its secrets would be kept in plain text",

@@ -60,7 +60,7 @@ def test_a_store_that_is_lost_does_not_keep_the_others_from_keeping(tmp_path: Pa
 
 def test_a_state_without_a_secrets_provider_is_not_kept() -> None:
     with pytest.raises(Refusal, match="names no secrets provider"):
-        state.export_bytes({"version": 3, "deployment": {"resources": []}})
+        state.export_bytes({"version": 3, "deployment": {"resources": [{"urn": "urn:a"}]}})
 
 
 # --- stack files -------------------------------------------------------------------------------------

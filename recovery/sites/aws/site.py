@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from infra.outputs import DATABASE_DIMENSION, METRICS, EdgeContract, SiteContract
 from recovery.sites.aws.clients import Clients
@@ -115,7 +116,7 @@ def _ask(path: str, call: Callable[[], object]) -> Finding:
     """Silence and server errors are unhealthy; being refused says nothing about the region."""
     try:
         call()
-    except HTTPClientError as error:
+    except (HTTPClientError, NoConnection) as error:  # a read or a connect that timed out, a refusal
         return Finding(path, Health.UNHEALTHY, type(error).__name__)
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -1,0 +1,207 @@
+"""The AWS adapter against AWS's own API shapes (moto, in this process): runners, stores, latch, errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.outputs import SiteContract
+from recovery.errors import ActionFailed, Refusal
+from recovery.runner.jobs import JOB, RESULT, AwaitSql, Job, Result, Target, envelope
+from recovery.sites import connect
+from recovery.sites.aws import runner as runners
+from recovery.sites.aws.runner import Ec2Runner
+from recovery.sites.ports import Health, Site
+from tests.fakes import contracts
+
+REGION = "eu-west-1"
+TARGET = Target(host="10.0.0.1", port=5432, database="shop", master_secret="m", app_secret="a")
+KEY = "run-1/restore-db/await-sql"
+
+
+def job(seconds: float = 60) -> Job:
+    return AwaitSql(target=TARGET, seconds=seconds)
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # a second for each test
+    monkeypatch.setattr(runners, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr("recovery.sites.aws.clients._session", None)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def contract() -> SiteContract:
+    """`dr-aws`, with what its runner and stores need standing."""
+    ec2 = boto3.client("ec2", REGION)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    template = ec2.create_launch_template(
+        LaunchTemplateName="runner",
+        LaunchTemplateData={"ImageId": "ami-12c6146b", "InstanceType": "t3.micro"},
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    made = contracts.site("dr-aws")
+    s3 = boto3.client("s3", REGION)
+    for bucket in {made.runner.jobs_bucket, *(s.bucket for s in made.stores), contracts.edge().latch.bucket}:
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    where = {"launch_template_id": template, "subnet_ids": (subnet,)}
+    return made.model_copy(update={"runner": made.runner.model_copy(update=where)})
+
+
+@pytest.fixture
+def site(contract: SiteContract) -> Site:
+    return connect("lifeboat/run-1/test").of(contract)
+
+
+@pytest.fixture
+def runner(site: Site) -> Ec2Runner:
+    assert isinstance(site.runner, Ec2Runner)
+    return site.runner
+
+
+def machines() -> list[Any]:
+    found = boto3.client("ec2", REGION).describe_instances()["Reservations"]
+    return [machine for group in found for machine in group["Instances"]]
+
+
+def stored(contract: SiteContract, name: str) -> bytes:
+    body = boto3.client("s3", REGION).get_object(Bucket=contract.runner.jobs_bucket, Key=f"jobs/{KEY}/{name}")
+    return body["Body"].read()
+
+
+def answer(contract: SiteContract, result: Result) -> None:
+    boto3.client("s3", REGION).put_object(
+        Bucket=contract.runner.jobs_bucket, Key=f"jobs/{KEY}/{RESULT}", Body=result.model_dump_json().encode()
+    )
+
+
+def test_a_machine_is_told_by_tags_what_it_is_for(runner: Ec2Runner, contract: SiteContract) -> None:
+    runner.start(KEY, job(), {"lifeboat-run": "run-1", "lifeboat-step": "restore-db"})
+    tags = {tag["Key"]: tag["Value"] for tag in machines()[0]["Tags"]}
+    assert tags["lifeboat-job"] == f"s3://{contract.runner.jobs_bucket}/jobs/{KEY}"
+    assert (tags["lifeboat-run"], tags["lifeboat-step"]) == ("run-1", "restore-db")
+    assert envelope(stored(contract, JOB)).job == job()
+
+
+def test_a_machine_that_booted_ahead_gets_the_job_and_no_second_one_starts(
+    runner: Ec2Runner, contract: SiteContract
+) -> None:
+    runner.prepare(KEY, {})
+    runner.prepare(KEY, {})
+    assert envelope(stored(contract, JOB)).job is None
+    runner.start(KEY, job(), {})
+    assert envelope(stored(contract, JOB)).job == job()
+    assert len(machines()) == 1
+
+
+def test_a_machine_that_died_waiting_is_replaced(runner: Ec2Runner, contract: SiteContract) -> None:
+    runner.prepare(KEY, {})
+    boto3.client("ec2", REGION).terminate_instances(InstanceIds=[machines()[0]["InstanceId"]])
+    runner.start(KEY, job(), {})
+    assert envelope(stored(contract, JOB)).generation == 2
+    assert sorted(machine["State"]["Name"] for machine in machines()) == ["running", "terminated"]
+
+
+def test_the_result_is_what_the_machine_wrote(runner: Ec2Runner, contract: SiteContract) -> None:
+    runner.start(KEY, job(), {})
+    assert runner.result(KEY) is None
+    answer(contract, Result(ok=True, values={"answer": "yes"}))
+    result = runner.result(KEY)
+    assert result is not None and result.values == {"answer": "yes"}
+
+
+def test_a_machine_that_ended_without_a_word_is_noticed(runner: Ec2Runner) -> None:
+    identifier = runner.start(KEY, job(), {})
+    boto3.client("ec2", REGION).terminate_instances(InstanceIds=[identifier])
+    with pytest.raises(ActionFailed, match="ended without a result") as told:
+        runner.result(KEY)
+    assert identifier in told.value.cure
+
+
+def test_another_job_under_the_same_key_forgets_the_old_result(
+    runner: Ec2Runner, contract: SiteContract
+) -> None:
+    runner.start(KEY, job(1), {})
+    answer(contract, Result(ok=True))
+    runner.start(KEY, job(2), {})
+    assert runner.result(KEY) is None
+    assert envelope(stored(contract, JOB)).generation == 2
+
+
+def test_the_client_token_is_the_jobs_own(runner: Ec2Runner, contract: SiteContract) -> None:
+    runner.start(KEY, job(), {})
+    first = envelope(stored(contract, JOB))
+    runner.retry(KEY)
+    second = envelope(stored(contract, JOB))
+    assert first.token("s") == first.model_copy().token("s") != second.token("s")
+    assert len(first.token()) <= 64
+
+
+def test_a_missing_bundle_shows_before_the_day(runner: Ec2Runner, contract: SiteContract) -> None:
+    assert "runners cannot boot" in (runner.image_trouble() or "")
+    key = f"bundle/{contract.runner.bundle_version}/manifest.json"
+    store = contract.store("artefacts").bucket
+    boto3.client("s3", REGION).put_object(Bucket=store, Key=key, Body=b"{}")
+    assert runner.image_trouble() is None
+
+
+def test_the_latch_is_one_object(contract: SiteContract) -> None:
+    latch = connect("lifeboat/run-1/fence").latch(contracts.edge())
+    assert latch.engaged() is False
+    latch.engage("lost")
+    latch.engage("lost")
+    assert latch.engaged() is True
+    latch.release()
+    assert latch.engaged() is False
+
+
+def test_a_secret_keeps_what_is_not_updated(site: Site) -> None:
+    client = boto3.client("secretsmanager", REGION)
+    client.create_secret(Name="shop/database-app", SecretString=json.dumps({"password": "p", "host": ""}))
+    assert site.secrets.update("shop/database-app", host="10.0.0.1")
+    assert not site.secrets.update("shop/database-app", host="10.0.0.1")
+    assert site.secrets.read("shop/database-app") == {"password": "p", "host": "10.0.0.1"}
+
+
+def test_a_database_that_no_recovery_made_is_never_deleted(site: Site) -> None:
+    boto3.client("rds", REGION).create_db_instance(
+        DBInstanceIdentifier="shop-db", DBInstanceClass="db.t3.micro", Engine="postgres", AllocatedStorage=20
+    )
+    with pytest.raises(Refusal, match="no recovery made it"):
+        site.database.delete("shop-db")
+    site.database.delete("never-there")
+
+
+def test_what_is_missing_is_said_with_its_cure(site: Site) -> None:
+    with pytest.raises(ActionFailed, match="not in eu-west-1") as told:
+        site.web.group()
+    assert "pulumi up" in told.value.cure
+    with pytest.raises(ActionFailed, match="AWS: ResourceNotFoundException") as told:
+        site.secrets.read("nothing")
+    assert "dr state show" in told.value.cure
+
+
+def test_a_region_that_answers_is_healthy(site: Site) -> None:
+    assert {finding.path: finding.health for finding in site.probe()} == {
+        f"{service}@{REGION}": Health.HEALTHY for service in ("rds", "ec2", "s3")
+    }
+
+
+def test_a_region_that_does_not_answer_is_unhealthy(
+    contract: SiteContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1:9"]}}}):
+        found = connect("lifeboat/run-1/assess").of(contract).probe()
+    assert {finding.health for finding in found} == {Health.UNHEALTHY}
