@@ -1,1 +1,1 @@
-"""What recovery does: one file per action (`uses: assess-site` is `assess_site.py`); `base` is their contract."""
+"""What recovery does: one file per action (`assess-site` is `assess_site.py`); `base` is their contract."""
