@@ -13,10 +13,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def main() -> None:
     """Run the command line; errors are sentences on stderr, exit codes those of `recovery.errors`."""
-    from rehearsal.cli import rehearse, world
+    from rehearsal.cli import bench, rehearse, world
 
     app.add_typer(world.app, name="world")
     app.command("rehearse")(rehearse.rehearse)
+    app.command("bench")(bench.bench)
     try:
         app(prog_name="dr")
     except LifeboatError as error:

@@ -1,0 +1,213 @@
+"""`dr bench`: what the product costs by itself, as ratios and medians of one sitting on one machine.
+
+Figures of a busy machine mean little, so each is measured several times, and the load is printed beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_NO_OPS = 40
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value, with the most that is accepted and the goal."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float
+    goal: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is within the limit."""
+        return self.value <= self.limit
+
+
+def help_seconds() -> float:
+    """`dr --help`, median of seven."""
+    return _median(7, lambda: _run([sys.executable, "-m", "recovery.cli", "--help"]))
+
+
+def step_milliseconds() -> float:
+    """What the engine adds to a step that does nothing: a run of many, less a run of one."""
+    one, many = (_median(3, lambda n=n: _run_engine(n)) for n in (1, _NO_OPS + 1))  # type: ignore[misc]
+    return max(0.0, (many - one) / _NO_OPS * 1000)
+
+
+def world_seconds() -> float:
+    """A world without stacks, from nothing to answering, median of three."""
+    from rehearsal import launch
+
+    def once() -> float:
+        started = time.perf_counter()
+        with launch.world(f"bench-{os.getpid()}"):
+            return time.perf_counter() - started
+
+    return statistics.median(once() for _ in range(3))
+
+
+def quick() -> list[Figure]:
+    """All that takes no rehearsal."""
+    return [
+        Figure("dr --help", help_seconds(), "s", 0.5, 0.25),
+        Figure("engine, each no-op step", step_milliseconds(), "ms", 10.0, 10.0),
+        Figure("empty world up", world_seconds(), "s", 5.0, 3.0),
+    ]
+
+
+def of_rehearsal(report: dict[str, Any], *, running: bool) -> list[Figure]:
+    """Figures of a rehearsal's `report.json`."""
+    measured, limits = report["measured"], (60.0, 30.0) if running else (150.0, 75.0)
+    name = "rehearsal on a running world" if running else "rehearsal from nothing"
+    return [
+        Figure(name, report["wall_s"], "s", *limits),
+        Figure("overhead ratio of the run", measured["overhead_ratio"] or 0.0, "", 1.10, 1.05),
+        Figure("downtime here", measured["rto_s"] or 0.0, "s", report["promised"]["rto_s"], 30.0),
+        Figure(
+            "downtime forecast", report["forecast"]["rto_s"] or 0.0, "s", report["promised"]["rto_s"], 2400.0
+        ),
+    ]
+
+
+def load() -> str:
+    """How busy the machine was, in words."""
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+
+
+def _median(times: int, measure: Callable[[], float]) -> float:
+    return statistics.median(measure() for _ in range(times))
+
+
+def _run(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def _run_engine(steps: int) -> float:
+    """Seconds of a run of no-op steps in a process of its own, its start-up not counted."""
+    command = [sys.executable, "-m", "rehearsal.bench", str(steps)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+
+def _no_ops(steps: int) -> float:
+    """Carry out a chain of steps that do nothing, and time it."""
+    from recovery.actions import registry
+    from recovery.actions.base import Action, Context, Fact, Need, Preview
+    from recovery.engine import runner
+
+    class Nothing(Action):
+        """Does nothing."""
+
+        name = "nothing"
+        summary = "nothing"
+
+        def needs(self, ctx: Context) -> tuple[Need, ...]:  # noqa: ARG002
+            return ()
+
+        def preview(self, ctx: Context) -> Preview:  # noqa: ARG002
+            return Preview()
+
+        def perform(self, ctx: Context) -> Fact | None:  # noqa: ARG002
+            return None
+
+        def verify(self, ctx: Context, fact: Fact | None) -> None:
+            """Nothing to see."""
+
+        def by_hand(self, ctx: Context) -> str:  # noqa: ARG002
+            return ""
+
+    registry.add(Nothing)
+    with tempfile.TemporaryDirectory() as temporary:
+        state = Path(temporary)
+        record = _record(state, steps)
+        office = runner.Office(state=state, surroundings=_Nowhere(state), listener=lambda _event: None)
+        started = time.perf_counter()
+        outcome = runner.carry_out(office, record, resumed=False)
+        seconds = time.perf_counter() - started
+    if outcome.outcome != "recovered":
+        raise RuntimeError(f"the run of no-op steps ended as {outcome}")
+    return seconds
+
+
+def _record(state: Path, steps: int) -> Any:
+    from recovery import continuity
+    from recovery.engine.record import Account, RunRecord
+    from recovery.plans import loading
+
+    lines = ["version: 1", "scenario: bench", "promise: {rto: 60m, rpo: 30m, at: 1GB}", "steps:"]
+    for n in range(steps):
+        after = f", after: [s{n - 1}]" if n else ""
+        lines.append(f"  - {{id: s{n}, uses: nothing, owner: ops{after}}}")
+    plan = state / "bench.yaml"
+    plan.write_text("\n".join(lines) + "\n")
+    bound = loading.load(plan)
+    now = datetime.now(UTC)
+    company = continuity.load(continuity.project_root() / continuity.FILE)
+    return RunRecord(
+        id="bench-1",
+        scenario="bench",
+        plan=bound.plan.frozen(),
+        inputs=dict(bound.inputs),
+        places=dict(bound.places),
+        digest=bound.digest,
+        source="prod",
+        target="dr-aws",
+        lost=(),
+        accounts=(Account(provider="aws", account="123456789012", endpoint="bench"),),
+        continuity=company.model_dump(mode="json", by_alias=True),
+        since=now,
+        recorded=now,
+        by="bench",
+    )
+
+
+class _Nowhere:
+    """Surroundings without a cloud."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def context(self, record: Any, moment: Any) -> Any:
+        """What a step that does nothing may use."""
+        from recovery.actions.base import Context
+        from recovery.clock import SystemClock
+
+        nothing: Any = None
+        return Context(
+            run=moment.run,
+            step=moment.step,
+            attempt=moment.attempt,
+            with_=moment.with_,
+            lost=frozenset(),
+            target=nothing,
+            source=nothing,
+            edge=nothing,
+            continuity=record.people(),
+            sites=nothing,
+            clock=SystemClock(),
+            folder=self._folder,
+            project=self._folder,
+            deadline=moment.deadline,
+            cancelled=moment.cancelled,
+            progress=moment.progress,
+        )
+
+
+if __name__ == "__main__":
+    print(json.dumps({"seconds": _no_ops(int(sys.argv[1]))}))
