@@ -16,6 +16,8 @@ from rehearsal.world import WorldSettings
 
 SERVICES = ("rehearsal.balancers", "rehearsal.dns", "rehearsal.dns.checks", "rehearsal.front")
 
+_START_S = 0.2
+
 
 async def serve(settings: WorldSettings) -> None:
     """Run every service of the network; the first one that ends, ends them all."""
@@ -27,7 +29,10 @@ async def serve(settings: WorldSettings) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    (settings.home / "network.ready").touch()
+    # whoever cannot start (an address is taken) says so at once
+    failed, _ = await asyncio.wait(tasks, timeout=_START_S, return_when=asyncio.FIRST_COMPLETED)
+    if not failed:
+        (settings.home / "network.ready").touch()
     waiting = asyncio.create_task(ended.wait())
     done, rest = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in rest:
