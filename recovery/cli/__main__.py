@@ -1,4 +1,12 @@
-"""`dr`: finds the verb's module and runs it. Only that module is imported: every command starts at once."""
+"""`dr`: finds the verb's module and runs it. Only that module is imported: every command starts at once.
+
+What follows is the end of `dr --help`:
+
+  world        keep a rehearsal world running (up, down, status, env)
+  rehearse     lose a region on this machine, and measure the way back
+  bench        the figures of rehearsals
+  test         the test suite
+"""
 
 from __future__ import annotations
 
@@ -52,9 +60,7 @@ def usage() -> str:
             "usage: dr COMMAND [OPTIONS]       dr COMMAND --help says more",
             "",
             *lines,
-            f"  {'world':<{width}}  keep a rehearsal world running (up, down, status, env)",
-            f"  {'rehearse':<{width}}  lose a region on this machine, and measure the way back",
-            f"  {'test':<{width}}  the test suite",
+            (__doc__ or "").rpartition("\n\n")[2].rstrip(),
             "",
             "exit codes: 0 done, 1 failed, 2 refused what was given, 3 waits for a person",
         ]

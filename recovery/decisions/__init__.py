@@ -1,1 +1,1 @@
-"""TODO-docstring."""
+"""Pure decisions: who may say yes, and how long a run would take."""

@@ -1,1 +1,1 @@
-"""TODO-docstring."""
+"""The durable runner: runs, decisions, approvals, leases, journal."""

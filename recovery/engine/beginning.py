@@ -111,7 +111,7 @@ def draft(
 
 def needs(draft: Draft, around: Surroundings) -> dict[str, tuple[Need, ...]]:
     """What each step depends on."""
-    return {step: action.needs(context) for step, (action, context) in rehearsed(draft, around).items()}
+    return {step: action.needs(context) for step, (action, context) in asked(draft, around).items()}
 
 
 def refuse_lost(draft: Draft, around: Surroundings) -> dict[str, tuple[Need, ...]]:
@@ -121,7 +121,7 @@ def refuse_lost(draft: Draft, around: Surroundings) -> dict[str, tuple[Need, ...
     return found
 
 
-def rehearsed(draft: Draft, around: Surroundings) -> dict[str, tuple[Any, Context]]:
+def asked(draft: Draft, around: Surroundings) -> dict[str, tuple[Any, Context]]:
     """Each step's action with a context to ask it in; facts are not known yet."""
     found: dict[str, tuple[Any, Context]] = {}
     for step in draft.bound.plan.steps:

@@ -49,7 +49,7 @@ class DryRun:
 def dry_run(draft: Draft, around: Surroundings, state: Path, *, ask: bool = True) -> DryRun:
     """Ask every action; InputError when a critical one needs what is lost. Without `ask`, no cloud is."""
     needs = beginning.refuse_lost(draft, around)
-    asked = beginning.rehearsed(draft, around)
+    asked = beginning.asked(draft, around)
     with ThreadPoolExecutor(8) as pool:
         previews = dict(
             zip(asked, pool.map(lambda pair: _preview(*pair, ask=ask), asked.values()), strict=True)

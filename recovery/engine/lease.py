@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
+import platform
 from pathlib import Path
 
 from recovery.engine.processes import started_at
@@ -35,7 +35,7 @@ class Lease:
                     "version": 1,
                     "pid": os.getpid(),
                     "started": started_at(os.getpid()),
-                    "host": socket.gethostname(),
+                    "host": platform.node(),
                 }
             )
         )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from recovery.decisions import succession
+from recovery.engine import authority
+from recovery.engine.commands import Ask, Command, Hear, Mark, Skip, Timer, Try, Undo
 from recovery.engine.record import Answer, RunRecord
 from recovery.plans.loading import Bound
 
@@ -24,68 +26,6 @@ Status = Literal[
     "stopped",
 ]
 OVER = ("ok", "skipped")
-
-
-@dataclass(frozen=True)
-class Try:
-    """Carry out an attempt of a step, after a delay in seconds."""
-
-    step: str
-    attempt: int
-    delay: float = 0.0
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Tell a person that the step waits for them; `number` tells several askings of a step apart."""
-
-    step: str
-    what: Literal["awaiting-approval", "awaiting-decision", "awaiting-person"]
-    number: int
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Timer:
-    """Authority for the approval passes on after so many seconds."""
-
-    step: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Skip:
-    """Note that the step is left out."""
-
-    step: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Hear:
-    """Judge and note an answer; `number` counts answers."""
-
-    answer: Answer
-    number: int
-    refusal: str
-
-
-@dataclass(frozen=True)
-class Undo:
-    """Take the step back."""
-
-    step: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Note a turn of the run as a whole."""
-
-    event: Literal["recorded", "recovered", "finished"]
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-Command = Try | Ask | Timer | Skip | Hear | Undo | Mark
 
 
 @dataclass
@@ -117,7 +57,7 @@ class Machine:
         self.aborting = False
         self.undo = False
         self.outcome: str | None = None
-        self._record = record
+        self.accounts = {account.provider: account for account in record.accounts}
         self._heard = 0
         self._undoing: list[str] | None = None
         self._marks: list[Mark] = [Mark("recorded")]
@@ -278,54 +218,4 @@ class Machine:
 
     def _hear(self, answer: Answer) -> Hear:
         self._heard += 1
-        return Hear(answer, self._heard, self.refusal(answer))
-
-    # --- who may say what ----------------------------------------------------------------------------------
-
-    def refusal(self, answer: Answer) -> str:  # noqa: PLR0911 - one return a reason
-        """Why an answer does not count; empty when it does."""
-        accounts = {account.provider: account for account in self._record.accounts}
-        if answer.account and accounts.get(answer.account.provider, answer.account) != answer.account:
-            return f"it was given under {answer.account}, not under {accounts[answer.account.provider]}"
-        if answer.kind == "abort":
-            return self._must_be(answer, succession.may_decide(self.company, self.company.owner))
-        if answer.step not in self.steps:
-            return f"the plan has no step `{answer.step}`"
-        step, state = self.bound.plan.step(answer.step), self.steps[answer.step]
-        if answer.kind in ("approve", "reject"):
-            if step.approval is None:
-                return f"step `{answer.step}` needs no approval"
-            if answer.kind == "reject" and state.status != "awaiting-approval":
-                return f"step `{answer.step}` does not wait for an approval"
-            return self._must_be(answer, succession.may_approve(self.company, step.approval, state.passed_on))
-        if answer.kind == "done" and not step.manual:
-            return (
-                f"step `{answer.step}` is not done by hand; `override` says that someone did it all the same"
-            )
-        decided = answer.kind == "done" or state.status == "awaiting-decision"
-        if not decided and not (answer.kind == "skip" and state.status.startswith("awaiting-")):
-            return f"step `{answer.step}` does not wait for a decision (it is {state.status})"
-        return self._unfit(answer) or self._must_be(answer, succession.may_decide(self.company, step.owner))
-
-    def _unfit(self, answer: Answer) -> str:
-        action = self.bound.action(answer.step)
-        try:
-            if answer.kind == "override" and action and action.gives:
-                action.gives.model_validate(answer.fact)
-            for name, values in answer.changes.items():
-                if name not in self.steps:
-                    return f"the plan has no step `{name}`"
-                if name != answer.step and self.steps[name].status != "ok":
-                    return f"step `{name}` is {self.steps[name].status}, so it cannot be done again"
-                self.bound.with_(name, values)
-        except ValueError as error:
-            return f"what was given does not fit: {error}"
-        return ""
-
-    @staticmethod
-    def _must_be(answer: Answer, allowed: Mapping[str, str]) -> str:
-        return (
-            ""
-            if answer.by in allowed
-            else f"{answer.by} may not; {', '.join(sorted(allowed)) or 'nobody'} may"
-        )
+        return Hear(answer, self._heard, authority.refusal(self, answer))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from recovery.clock import Clock, SystemClock
 from recovery.engine import database, inbox, processes
 from recovery.engine.attempts import Host, Surroundings
@@ -56,7 +58,7 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
 
     May be killed at any moment and called again with `resumed`.
     """
-    from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowHandle
+    from dbos import DBOS, SetWorkflowID, WorkflowHandle
 
     from recovery.engine import workflow
 
@@ -78,17 +80,7 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
         )
         if resumed:
             watch.host.tell("resumed", text=f"ended what was left over: {', '.join(ended)}" if ended else "")
-        DBOS(
-            config={
-                "name": "lifeboat",
-                "application_version": workflow.VERSION,
-                "executor_id": record.id,  # the lease makes it unique among live processes
-                "serializer": DBOSPortableJSONSerializer(),
-                "log_level": "ERROR",
-                "system_database_url": database.url(office.state),
-                "system_database_engine": engine,
-            }
-        )
+        _configure(office.state, engine, record.id)
         DBOS.launch()  # takes up whatever this executor left pending: this run, if it had begun
         try:
             known = DBOS.get_workflow_status(record.id)
@@ -107,6 +99,24 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
         if not office.hasty:
             engine.dispose()
         lease.release()
+
+
+def _configure(state: Path, engine: sa.Engine, run: str) -> None:
+    from dbos import DBOS, DBOSPortableJSONSerializer
+
+    from recovery.engine import workflow
+
+    DBOS(
+        config={
+            "name": "lifeboat",
+            "application_version": workflow.VERSION,
+            "executor_id": run,  # the lease makes it unique among live processes
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "ERROR",
+            "system_database_url": database.url(state),
+            "system_database_engine": engine,
+        }
+    )
 
 
 def _rewind(run: str) -> None:

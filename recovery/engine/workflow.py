@@ -18,7 +18,8 @@ from dbos import DBOS
 
 from recovery.engine import attempts, inbox
 from recovery.engine.attempts import Host
-from recovery.engine.machine import Ask, Command, Hear, Machine, Mark, Skip, Timer, Try, Undo
+from recovery.engine.commands import Ask, Command, Hear, Mark, Skip, Timer, Try, Undo
+from recovery.engine.machine import Machine
 from recovery.engine.record import Answer, RunRecord
 
 VERSION = "plan-v1"

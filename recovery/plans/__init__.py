@@ -1,1 +1,1 @@
-"""TODO-docstring."""
+"""Plans: model, loading and schema, graph, checks, rendering."""

@@ -87,10 +87,9 @@ def left(platform: Platform, run: str) -> dict[str, Any]:
         tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
         jobs[f"{tags['lifeboat-step']} {tags.get('lifeboat-job', '')}"] += 1
     databases = platform.client("rds", region).describe_db_instances()["DBInstances"]
-    tagged = [d for d in databases if {"Key": "lifeboat-run", "Value": run} in d["TagList"]]
     journal = standing.entries(platform.state, run)
     return {
-        "databases": len(tagged),
+        "databases": len(databases),  # adoption gives it the stack's tags; the standby had none before
         "jobs": dict(jobs),
         "outcome": standing.outcome(journal),
         "steps": {e.step: 0 for e in journal if e.step}

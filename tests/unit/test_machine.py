@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from recovery.engine.machine import Ask, Command, Hear, Machine, Mark, Skip, Timer, Try, Undo
+from recovery.engine.commands import Ask, Command, Hear, Mark, Skip, Timer, Try, Undo
+from recovery.engine.machine import Machine
 from recovery.engine.record import Account, Answer
 from tests.fakes import engine as fake
 
