@@ -28,6 +28,10 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 ENGINE = sys.argv[-1]
 
 
+def _quiet(*_: Any, **__: Any) -> None:
+    """The SDK sends four debug messages per resource, and waits for the engine to take each of them."""
+
+
 class Host(LanguageServer):
     """`pulumi up` runs `<program directory>/__main__.py`; policy packs run by `python -m pulumi.policy`."""
 
@@ -60,6 +64,8 @@ class Host(LanguageServer):
         folder = Path(request.info.program_directory)
         entry = folder / (request.info.entry_point or ".")
         os.chdir(folder)
+        if "PULUMI_OPTION_DEBUG" not in os.environ:
+            pulumi.log.debug = _quiet
         sys.path.insert(0, str(folder))
         sys.argv = [str(entry)]
         del request.args[:]
