@@ -146,6 +146,7 @@ def test_only_an_update_of_the_database_is_harmless() -> None:
         (platform.node(), os.getpid(), False),
         ("elsewhere", 2**22 - 7, False),
     ],
+    ids=("gone", "alive", "elsewhere"),
 )
 def test_a_lock_is_stale_only_when_its_process_was_here_and_is_gone(host: str, pid: int, stale: bool) -> None:
     said = f"currently locked by 1 lock(s).\n  file:///x.json: created by root@{host} (pid {pid}) at now"
