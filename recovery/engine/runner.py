@@ -93,7 +93,9 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
             return watch.wait(lambda: handle.get_status().status, lambda: str(handle.get_result()["outcome"]))
         finally:
             watch.cancel.set()
-            if not office.hasty:
+            if not (
+                office.hasty and watch.over
+            ):  # a workflow that only waits would meet the interpreter's end
                 DBOS.destroy()
     finally:
         if not office.hasty:
@@ -123,9 +125,10 @@ def _rewind(run: str) -> None:
     """An error in the engine itself ended the workflow: go on from the operation that met it."""
     from dbos import DBOS
 
-    broken = [step["function_id"] for step in DBOS.list_workflow_steps(run) if step["error"] is not None]
-    if broken:
-        DBOS.rewind_workflow(run, start_step=min(broken))
+    steps = DBOS.list_workflow_steps(run)
+    broken = [step["function_id"] for step in steps if step["error"] is not None]
+    known = max((step["function_id"] for step in steps), default=0)
+    DBOS.rewind_workflow(run, start_step=min(broken, default=known + 1))
 
 
 class _Watch:
@@ -136,6 +139,8 @@ class _Watch:
         self._changed = threading.Event()
         self._ended = threading.Event()
         self._awaiting: list[str] = []
+        self.over = False
+        """The workflow has its outcome; nothing of it goes on."""
         self.cancel = threading.Event()
         self.host = Host(
             record=record,
@@ -165,6 +170,7 @@ class _Watch:
             self._changed.wait(0.02 if self._ended.is_set() else 0.5)
             self._changed.clear()
             if status() not in ("PENDING", "ENQUEUED"):
+                self.over = True
                 return Outcome(result())
             if self._awaiting and not self._office.patient():
                 return Outcome(None, self._awaiting)

@@ -217,3 +217,28 @@ def test_the_engine_is_not_imported_before_it_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_run_that_waits_can_be_taken_up_after_its_process_ended_by_itself(tmp_path: Path) -> None:
+    """At its end the interpreter shuts thread pools down; a workflow that still waits must not meet that."""
+    program = (
+        "import sys; from pathlib import Path; from recovery.engine import runner; "
+        "from recovery.engine.record import RunRecord; from tests.fakes import engine as fake\n"
+        "folder = Path(sys.argv[1]); record = RunRecord.model_validate_json((folder / 'r.json').read_text())\n"
+        "office = runner.Office(folder / 'state', fake.Nowhere(folder), lambda e: None, hasty=True, "
+        "patient=lambda: False)\n"
+        "print(runner.carry_out(office, record, resumed=sys.argv[2] == 'resumed').outcome)\n"
+    )
+    record = fake.record(tmp_path, "  - {id: a, uses: note, approval: {any-of: [cto]}}\n")
+    (tmp_path / "r.json").write_text(record.model_dump_json())
+
+    def carry(how: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, str(tmp_path), how]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+    first = carry("begun")
+    assert (first.stdout.strip(), first.stderr) == ("None", "")
+    engine = database.connect(tmp_path / "state")
+    inbox.put(engine, "test-1", Answer(kind="approve", step="a", by="ada"))
+    engine.dispose()
+    assert carry("resumed").stdout.strip() == "recovered"
