@@ -90,7 +90,9 @@ class Live:
         now = datetime.now(UTC)
         with self._lock:
             yield self._title(now)
-            table = Table.grid(padding=(0, 2, 0, 0))
+            table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+            for cut in (False, False, False, True, False):  # what happens now gets the room that is left
+                table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if cut else None)
             for name, row in self._rows.items():
                 table.add_row(*self._cells(name, row, now))
             yield table
