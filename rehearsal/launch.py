@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ from pathlib import Path
 from recovery.errors import InputError, LifeboatError
 from rehearsal import home as homes
 from rehearsal import runtime
-from rehearsal.processes import end_process, start_time
+from rehearsal.environment import CHILD
+from rehearsal.processes import end_marked, end_process, start_time
 from rehearsal.world import WorldSettings
 
 DEFAULT_NAME = "world"
@@ -57,6 +59,7 @@ def up(
     the machine cannot hold a world (no loopback range, no address free, disk full), LifeboatError when it did
     not start.
     """
+    _needs_programs()
     home = homes.folder(name)
     if homes.running(home):  # perhaps somebody else is just starting it
         _wait_until_ready(home)
@@ -80,6 +83,16 @@ def up(
         raise
     claim.close()
     return settings
+
+
+def _needs_programs() -> None:
+    missing = [program for program in ("setpriv", "curl", "bash") if shutil.which(program) is None]
+    if missing:
+        raise InputError(
+            f"not installed: {', '.join(missing)}",
+            means="the rehearsal's machines boot by bash and curl, and its servers are started by setpriv",
+            cure="install bash, curl and util-linux (apt install bash curl util-linux)",
+        )
 
 
 def _prepare(home: Path, name: str, prefix: str, *, scale: float, seed: int) -> WorldSettings:
@@ -160,6 +173,16 @@ def _environment_of_servers() -> dict[str, str]:
         [str(Path(__file__).parent.parent), *filter(None, [kept.get("PYTHONPATH")])]
     )
     return kept
+
+
+def end_clients(name: str) -> None:
+    """End what works on the world of that name but is no part of it: `pulumi`, `dr`, and what they started.
+
+    For a command that was interrupted; the stacks' locks of such a `pulumi` go with it.
+    """
+    home = homes.folder(name)
+    end_marked(CHILD, str(home))
+    shutil.rmtree(home / "state" / ".pulumi" / "locks", ignore_errors=True)
 
 
 def down(name: str = DEFAULT_NAME) -> bool:

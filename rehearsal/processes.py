@@ -150,10 +150,19 @@ def end_marked(variable: str, value: str) -> None:
     Pulumi puts its plugins into groups of their own, and they outlive an engine that was killed.
     """
     marker = f"{variable}={value}".encode()
+    for _ in range(5):  # one may have started another behind our back
+        if not _kill_marked(marker):
+            return
+
+
+def _kill_marked(marker: bytes) -> int:
+    killed = 0
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if int(folder.name) != os.getpid() and marker in (folder / "environ").read_bytes().split(b"\0"):
                 os.kill(int(folder.name), signal.SIGKILL)
+                killed += 1
+    return killed
 
 
 def end_process(pid: int, started: int | None, *, patience_s: float) -> bool:

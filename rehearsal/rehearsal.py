@@ -151,7 +151,16 @@ class Rehearsal:
         who = people.holders(people.owner)[0].id
         since = datetime.fromtimestamp(lost_at, UTC).isoformat()
         command = [sys.executable, "-m", "recovery.cli", "run", self._scenario, "--confirm", self._scenario]
-        command += ["--since", since, "--no-wait", "--by", who, "--approve", f"{_APPROVED_STEP}={who}"]
+        command += [
+            "--since",
+            since,
+            "--no-wait",
+            "--no-closing",
+            "--by",
+            who,
+            "--approve",
+            f"{_APPROVED_STEP}={who}",
+        ]
         return [*command, "--json"] if self._story.as_json else command
 
     def _afterwards(self, found: Findings) -> None:

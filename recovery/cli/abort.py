@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recovery.cli import common
-from recovery.cli.carrying import carry
+from recovery.cli.carrying import View, carry
 from recovery.decisions import succession
 from recovery.engine import lease
 from recovery.engine.record import Answer, runs_folder
@@ -43,4 +43,4 @@ def abort(
     if holder:
         common.show(f"{holder} carries the run out and was told to end it")
         return
-    carry(state, record, Clouds(root, state), resumed=True, json=json, wait=False)
+    carry(state, record, Clouds(root, state), resumed=True, view=View(json, wait=False))

@@ -7,49 +7,62 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from recovery import reports
 from recovery.cli import common, watching
-from recovery.engine import processes, runner
+from recovery.engine import processes, runner, standing
 from recovery.engine.attempts import Surroundings
 from recovery.engine.record import RunRecord, runs_folder
 from recovery.errors import ExitCode
 
 
-def carry(
-    state: Path, record: RunRecord, around: Surroundings, *, resumed: bool, json: bool, wait: bool | None
-) -> ExitCode:
+@dataclass(frozen=True)
+class View:
+    """How a run is shown."""
+
+    json: bool
+    wait: bool | None
+    """Stay when a person is awaited; None: in a terminal."""
+    closing: bool = True
+    """Say at the end where the report is; False when whoever started this has a better one."""
+
+
+def carry(state: Path, record: RunRecord, around: Surroundings, *, resumed: bool, view: View) -> ExitCode:
     """Carry the run out, show it, export its journal; returns the exit code."""
-    stay = wait if wait is not None else sys.stdin.isatty() and sys.stdout.isatty()
-    listener = watching.listener(record.bound(), record.since, json=json)
+    stay = view.wait if view.wait is not None else sys.stdin.isatty() and sys.stdout.isatty()
+    listener = watching.listener(record.bound(), record.since, json=view.json)
     office = runner.Office(
         state=state, surroundings=around, listener=listener, hasty=True, patient=lambda: stay
     )
-    if not json:
+    if not view.json:
         common.show(f"run {record.id}   {record.source} → {record.target}")
     try:
         with _interruptible(state, record):
             outcome = runner.carry_out(office, record, resumed=resumed)
     finally:
         watching.close(listener)
-    _end(state, record, outcome, json=json)
+    _end(state, record, outcome, view)
     return outcome.exit_code
 
 
-def _end(state: Path, record: RunRecord, outcome: runner.Outcome, *, json: bool) -> None:
+def _end(state: Path, record: RunRecord, outcome: runner.Outcome, view: View) -> None:
     """The journal and the report are in the run's folder; say what a person needs to know."""
     verdict = runner.export_journal(state, record.id)
     report, story = reports.build(state, record.id)
     _, page = reports.write(runs_folder(state) / record.id, report, story)
-    if json:
+    if view.json and view.closing:
         common.show_json({"event": "report", "run": record.id, "report": report.model_dump(by_alias=True)})
+    if view.json:
         return
+    undecided = standing.undecided(state, record.id) if outcome.awaiting else []
     for step in outcome.awaiting:
-        common.show(
-            f"waits for a person: {step}   dr approve {record.id} {step}   or   dr resume {record.id}"
-        )
+        now = f"dr resume {record.id}" if step in undecided else f"dr approve {record.id} {step}"
+        common.show(f"waits for a person: {step}   {now}")
+    if not view.closing:
+        return
     chain = "chain verified" if verdict.verified else f"CHAIN BROKEN at entry {verdict.broken_at}"
     how = outcome.outcome or "waiting"
     common.show(f"{how}   journal {verdict.entries} entries, {chain} · report: {page}")

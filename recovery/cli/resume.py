@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from recovery.cli import common
-from recovery.cli.carrying import carry
+from recovery.cli.carrying import View, carry
 from recovery.engine import lease, standing
 from recovery.engine.record import Answer, RunRecord, runs_folder
 from recovery.engine.surroundings import Clouds
@@ -61,7 +61,7 @@ def resume(  # noqa: PLR0913, PLR0917 - each is an option of the command
     if holder:
         common.show(f"{holder} carries the run out and was told")
         return
-    raise typer.Exit(int(carry(state, record, Clouds(root, state), resumed=True, json=json, wait=wait)))
+    raise typer.Exit(int(carry(state, record, Clouds(root, state), resumed=True, view=View(json, wait))))
 
 
 def _changes(record: RunRecord, use: list[str]) -> dict[str, dict[str, Any]]:

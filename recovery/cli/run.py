@@ -10,7 +10,7 @@ import typer
 
 from recovery import continuity
 from recovery.cli import common
-from recovery.cli.carrying import carry
+from recovery.cli.carrying import View, carry
 from recovery.engine import beginning
 from recovery.engine.record import Answer
 from recovery.engine.surroundings import Clouds
@@ -41,6 +41,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command
         bool | None,
         typer.Option("--wait/--no-wait", help="Stay when a person is awaited (default: in a terminal)."),
     ] = None,
+    closing: Annotated[bool, typer.Option("--closing/--no-closing", hidden=True)] = True,
     by: common.By = "",
     json: common.Json = False,
 ) -> None:
@@ -65,7 +66,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command
     around = Clouds(root, state)
     beginning.refuse_lost(draft, around)
     _confirm(draft, confirm)
-    raise typer.Exit(int(carry(state, draft.record, around, resumed=False, json=json, wait=wait)))
+    raise typer.Exit(int(carry(state, draft.record, around, resumed=False, view=View(json, wait, closing))))
 
 
 def _moment(text: str) -> datetime | None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from recovery.errors import InputError
 from rehearsal import launch
+from rehearsal.cli.interrupt import tidy
 from rehearsal.story import Story
 
 SCENARIOS = ("region-loss",)
@@ -42,18 +41,17 @@ def rehearse(
     if world and running is None:
         raise InputError(f"no world {world!r} is running", cure=f"start it: ./dr world up --name {world}")
     if running is not None:
-        raise typer.Exit(_on(running.settings.name, story, scenario, out))
+        name = running.settings.name
+        with tidy(lambda: launch.end_clients(name), left=f"world {name} stays: ./dr world down"):
+            raise typer.Exit(_on(name, story, scenario, out))
     name = launch.DEFAULT_NAME if keep else f"rehearsal-{os.getpid()}-{secrets.token_hex(2)}"
-    signal.signal(signal.SIGTERM, _interrupt)  # the same way out as Ctrl-C: nothing is left behind
-    try:
-        launch.up(name, scale=scale, dies_with_us=not keep)
-        code = _on(name, story, scenario, out)
-    except KeyboardInterrupt:
-        launch.down(name)
-        raise
-    finally:
-        if not keep:
-            launch.down(name)
+    with tidy(lambda: launch.down(name), left="nothing is left behind"):
+        try:
+            launch.up(name, scale=scale, dies_with_us=not keep)
+            code = _on(name, story, scenario, out)
+        finally:
+            if not keep:
+                launch.down(name)
     raise typer.Exit(code)
 
 
@@ -67,7 +65,3 @@ def _on(name: str, story: Story, scenario: str, out: Path) -> int:
     settings = running.settings
     story.tell("world", settings.summary(), name=name, scale=settings.scale)
     return 0 if carry_out(reach(settings), story, scenario=scenario, out=out.resolve()) else 1
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -12,6 +12,7 @@ import typer
 
 from recovery.errors import InputError
 from rehearsal import launch
+from rehearsal.cli.interrupt import tidy
 from rehearsal.environment import shell
 from rehearsal.steering import Steering
 from rehearsal.story import Story
@@ -33,16 +34,15 @@ def up(
 ) -> None:
     """Start a world and keep it running, with the project's stacks up."""
     there = launch.find(name) is not None
-    settings = launch.up(name, scale=scale)
     story = Story(as_json=as_json)
-    story.tell("world", settings.summary(), name=name, home=str(settings.home), endpoint=settings.api_url)
-    try:
+    clean, left = (
+        (launch.end_clients, "the world stays") if there else (launch.down, "nothing is left behind")
+    )
+    with tidy(lambda: clean(name), left=left):
+        settings = launch.up(name, scale=scale)
+        story.tell("world", settings.summary(), name=name, home=str(settings.home), endpoint=settings.api_url)
         if not empty:
             _bring_up(settings, story)
-    except KeyboardInterrupt:
-        if not there:
-            launch.down(name)
-        raise
     story.line("")
     story.line(f'point this shell at it:  eval "$(./dr world env{_named(name)})"')
     story.line(f"end it:                  ./dr world down{_named(name)}")
