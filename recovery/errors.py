@@ -52,6 +52,10 @@ class ActionFailed(LifeboatError):
     """An action could not do, or could not prove, what it promises. May be tried again."""
 
 
+class Unavailable(ActionFailed):
+    """A service was silent, broken or asked too often: it says nothing about what was asked, and may pass."""
+
+
 class OutOfTime(ActionFailed):
     """A deadline passed while waiting."""
 

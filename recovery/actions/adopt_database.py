@@ -42,8 +42,13 @@ class AdoptDatabase(Action):
             database.parent_urn,
             ctx.cancelled,
         )
+        kind = {"databaseClass": restored.instance_class} if restored.instance_class else {}
         patch = stack.configure(
-            database="present", databaseIdentifier=restored.identifier, multiAz="true", holdingPage="off"
+            database="present",
+            databaseIdentifier=restored.identifier,
+            multiAz="true",
+            holdingPage="off",
+            **kind,
         )
         ctx.progress("previewing", None)
         changes = stack.preview(ctx.progress, ctx.cancelled)

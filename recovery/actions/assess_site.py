@@ -55,7 +55,9 @@ class AssessSite(Action):
             ready = target.result()
         bad = [f for f in ready if f.health is not Health.HEALTHY]
         if bad:
-            raise Refusal(
+            # Silence may pass, and is asked again; being refused will not change by itself.
+            failure = ActionFailed if any(f.health is Health.UNHEALTHY for f in bad) else Refusal
+            raise failure(
                 f"{ctx.target.region} is not fit to take over: {_tell(bad)}",
                 means="recovery there would fail half-way; or it is this machine's network or credentials",
                 cure="check the network and credentials from here; or choose another target site",
@@ -66,7 +68,8 @@ class AssessSite(Action):
                 f"{ctx.source.region} is not proven lost: {_tell(findings)}",
                 means=f"{wanted} independent paths must fail, {len(against)} did; leaving a healthy site "
                 "loses writes for nothing",
-                cure="dr resume asks again; dr resume … --override assess if you know that it is lost",
+                cure="dr resume … asks again; if you know that it is lost, or leave it all the same: "
+                f"dr resume … --use {ctx.step}.paths=0 --reason WHY",
             )
         ctx.progress(
             f"{ctx.source.region} unreachable by {len(against)} paths, {ctx.target.region} healthy",

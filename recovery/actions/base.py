@@ -110,6 +110,10 @@ class Context:
     progress: Callable[[str, float | None], None]
     """Say how far it is: a short sentence and, where known, a share between 0 and 1."""
     facts: Mapping[type[Fact], Fact] = field(default_factory=dict)
+    since: datetime | None = None
+    """When the outage began, as far as known: nobody wrote after it."""
+    promised_rpo: float | None = None
+    """Seconds of writes that the plan promises to lose at most."""
 
     @property
     def key(self) -> str:

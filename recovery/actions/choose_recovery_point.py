@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from recovery.actions._common import options
 from recovery.actions.base import Action, Context, Fact, Need, Preview, With
 from recovery.actions.facts import RecoveryPoint, SiteLost
-from recovery.errors import ActionFailed, LifeboatError
+from recovery.errors import ActionFailed, LifeboatError, Refusal
 from recovery.sites.ports import Backups
 from recovery.units import human
 
@@ -19,6 +19,8 @@ class ChooseWith(With):
     prefer: Literal["latest", "moment"] = "latest"
     moment: datetime | None = None
     """With its time zone; must lie inside the backups' window."""
+    beyond_promise: bool = False
+    """Whether a person has decided to lose more than the plan promises."""
 
 
 class ChooseRecoveryPoint(Action):
@@ -42,12 +44,25 @@ class ChooseRecoveryPoint(Action):
         except LifeboatError as error:
             return Preview(refusals=(str(error),))
         note = f"backups reach {point.restore_to:%H:%M:%S}, loss {human(point.loss_seconds)} if taken now"
+        if _too_old(ctx, point):
+            note += (
+                f", which is more than the promised {human(ctx.promised_rpo or 0.0)}: a person must accept it"
+            )
         return Preview(expected_seconds=5, notes=(note,), loss_s=point.loss_seconds)
 
     def perform(self, ctx: Context) -> RecoveryPoint:
         """Choose."""
         point = self._choose(ctx)
         loss = human(point.loss_seconds)
+        if _too_old(ctx, point) and not options(ctx, ChooseWith).beyond_promise:
+            raise Refusal(
+                f"backups reach {point.restore_to:%Y-%m-%d %H:%M:%S} only: {loss} of writes would be lost, "
+                f"and the plan promises {human(ctx.promised_rpo or 0.0)} at most",
+                means="nothing was restored yet, and replicated backups of a lost region do not get younger; "
+                "everything else goes on",
+                cure=f"to accept that loss: dr resume … --use {ctx.step}.beyond_promise=true --reason WHY; "
+                "or restore something younger by hand (a snapshot copy, a dump), and --override restore-db",
+            )
         ctx.progress(f"replicated backups reach {point.restore_to:%H:%M:%S} (loss {loss} if taken now)", 1)
         return point
 
@@ -85,6 +100,8 @@ class ChooseRecoveryPoint(Action):
             )
         lost = ctx.facts.get(SiteLost)
         until = lost.assessed_at if isinstance(lost, SiteLost) else ctx.clock.now()
+        if isinstance(lost, SiteLost) and ctx.since is not None:
+            until = min(until, max(ctx.since, moment))  # nobody wrote between the outage and its assessment
         return RecoveryPoint(
             backups=backups.id,
             database=backups.database,
@@ -108,3 +125,7 @@ class ChooseRecoveryPoint(Action):
                 f"{ctx.target.region}; restore from a snapshot copy or a dump if there is one",
             )
         return max(usable, key=lambda b: b.latest)
+
+
+def _too_old(ctx: Context, point: RecoveryPoint) -> bool:
+    return ctx.promised_rpo is not None and point.loss_seconds > ctx.promised_rpo

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import ClassVar
 
 from recovery.actions._common import options
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview, With
 from recovery.actions.facts import WebUp
-from recovery.errors import ActionFailed
+from recovery.errors import ActionFailed, OutOfTime
 
 
 class DeployWith(With):
@@ -62,24 +63,33 @@ class DeployArtefact(Action):
         if missing:
             raise ActionFailed(
                 missing,
-                means="servers could not boot it",
-                cure="dr artefact put NAME VERSION FILE, or name a version that is there",
+                means="servers could not boot it; none was started",
+                cure=f"dr artefact put web {ctx.source.web.artefact_version} FILE --site {ctx.target.stack}, "
+                "then dr resume",
             )
         wanted, web = self._servers(ctx), ctx.sites.of(ctx.target).web
         began = ctx.clock.now()
         web.scale(wanted)
 
+        said = [""]
+
         def probe() -> int | None:
             targets = web.targets()
+            said[0] = "; ".join(targets.reasons)
             ctx.progress(f"{targets.healthy}/{wanted} healthy", min(1.0, targets.healthy / wanted))
             if targets.healthy >= wanted:
                 return targets.healthy
             trouble = web.failures(began)
             if trouble:
-                ctx.progress(f"{targets.healthy}/{wanted} healthy; AWS: {trouble[0]}", None)
+                said[0] = f"AWS: {trouble[0]}"
+                ctx.progress(f"{targets.healthy}/{wanted} healthy; {said[0]}", None)
             return None
 
-        servers = ctx.poll(f"{wanted} web servers are healthy", probe)
+        try:
+            servers = ctx.poll(f"{wanted} web servers are healthy", probe)
+        except OutOfTime as error:
+            error.what += f"; last: {said[0] or 'no server has started'}"
+            raise
         return WebUp(servers=servers, version=ctx.source.web.artefact_version)
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
@@ -110,9 +120,18 @@ class DeployArtefact(Action):
 
     def _missing(self, ctx: Context) -> str | None:
         version = ctx.source.web.artefact_version
-        body = ctx.sites.of(ctx.target).stores.read("artefacts", f"web/{version}/manifest.json")
-        if body is None:
-            return f"artefact web {version} is not in {ctx.target.store('artefacts').bucket}"
-        if json.loads(body).get("version") != version:
-            return f"the manifest of artefact web {version} in {ctx.target.region} names another version"
+        where = f"in {ctx.target.store('artefacts').bucket} ({ctx.target.region})"
+        stores = ctx.sites.of(ctx.target).stores
+        manifest = stores.read("artefacts", f"web/{version}/manifest.json")
+        content = stores.read("artefacts", f"web/{version}/artefact.tar.gz")
+        if manifest is None or content is None:
+            return f"artefact web {version} is not {where}"
+        try:
+            stated = dict(json.loads(manifest))
+        except (ValueError, TypeError):
+            return f"the manifest of artefact web {version} {where} cannot be read"
+        if stated.get("version") != version:
+            return f"the manifest of artefact web {version} {where} names another version"
+        if stated.get("sha256") != hashlib.sha256(content).hexdigest():
+            return f"artefact web {version} {where} is not what its manifest says (SHA-256 differs)"
         return None

@@ -59,6 +59,8 @@ class DatabaseRestored(Fact):
     host: str
     port: int
     restored_to: datetime
+    instance_class: str = ""
+    """Empty: the site's own."""
 
     def says(self) -> str:
         """See Fact."""

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from infra.outputs import DatabaseSettings
 from recovery.actions._common import (
     RUNNER_PERMISSIONS,
     database_target,
     finish_job,
+    options,
     restored_identifier,
     start_job,
     tags,
 )
-from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
+from recovery.actions.base import Action, Change, Context, Fact, Need, Preview, With
 from recovery.actions.facts import DatabaseRestored, RecoveryPoint
 from recovery.errors import ActionFailed
 from recovery.runner.jobs import AwaitSql
 from recovery.sites.ports import Backups, Instance
 
 _DEAD = {"failed", "incompatible-restore", "incompatible-parameters", "incompatible-network", "storage-full"}
+
+
+class RestoreWith(With):
+    """What it runs on."""
+
+    instance_class: str | None = None
+    """Instead of the site's own class, when the region has no room for that one."""
 
 
 class RestoreDatabase(Action):
@@ -28,6 +39,7 @@ class RestoreDatabase(Action):
 
     name = "restore-database"
     summary = "restore the database from replicated backups until it answers SQL"
+    With: ClassVar[type[With]] = RestoreWith
     takes = (RecoveryPoint,)
     gives = DatabaseRestored
     permissions = (
@@ -54,7 +66,7 @@ class RestoreDatabase(Action):
     def preview(self, ctx: Context) -> Preview:
         """Key and runner are asked about; the instance would be new."""
         site = ctx.sites.of(ctx.target)
-        settings = ctx.target.database.settings
+        settings = _settings(ctx)
         name = restored_identifier(ctx.target.database.identifier, ctx.run)
         trouble = (site.database.key_trouble(settings), site.runner.image_trouble())
         change = Change("+", f"{name} ({settings.instance_class}, {settings.storage_gb} GB)")
@@ -70,7 +82,7 @@ class RestoreDatabase(Action):
         database = ctx.sites.of(ctx.target).database
         name = restored_identifier(ctx.target.database.identifier, ctx.run)
         found = _backups_of(point)
-        instance = database.restore(found, point.restore_to, name, ctx.target.database.settings, tags(ctx))
+        instance = database.restore(found, point.restore_to, name, _settings(ctx), tags(ctx))
         ctx.progress(f"{name} is being restored to {point.restore_to:%H:%M:%S}", None)
         runner, key = ctx.sites.of(ctx.target).runner, f"{ctx.key}/await-sql"
         runner.prepare(key, tags(ctx))
@@ -87,6 +99,7 @@ class RestoreDatabase(Action):
             host=host,
             port=port,
             restored_to=point.restore_to,
+            instance_class=options(ctx, RestoreWith).instance_class or "",
         )
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
@@ -109,7 +122,7 @@ class RestoreDatabase(Action):
 
     def by_hand(self, ctx: Context) -> str:
         """Commands."""
-        settings, region = ctx.target.database.settings, ctx.target.region
+        settings, region = _settings(ctx), ctx.target.region
         name = restored_identifier(ctx.target.database.identifier, ctx.run)
         return "\n".join(
             (
@@ -125,6 +138,12 @@ class RestoreDatabase(Action):
                 "# do not wait for `available`: try SQL from a machine in the site once there is an endpoint",
             )
         )
+
+
+def _settings(ctx: Context) -> DatabaseSettings:
+    """The site's own, with the class that the step names."""
+    settings, wanted = ctx.target.database.settings, options(ctx, RestoreWith).instance_class
+    return settings.model_copy(update={"instance_class": wanted}) if wanted else settings
 
 
 def _with_endpoint(instance: Instance | None, name: str) -> Instance | None:

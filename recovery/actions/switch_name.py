@@ -46,7 +46,9 @@ class SwitchName(Action):
         """Page off, latch on, watch."""
         began = ctx.clock.monotonic()
         began_at = ctx.clock.now()
-        ctx.sites.latch(ctx.edge).engage(f"{ctx.run}: {ctx.target.stack} serves\n")
+        latch = ctx.sites.latch(ctx.edge)
+        if latch.engaged() is not True:  # fencing did it; a store that takes no writes now stops nothing
+            latch.engage(f"{ctx.run}: {ctx.target.stack} serves\n")
         page = ctx.sites.of(ctx.target).web.serve()
         servers = watched(ctx.sites.endpoints, ctx.edge)
         seen: dict[Server, float] = {}

@@ -24,6 +24,10 @@ SIGNS = {
 }
 
 
+_THEN = "then dr resume"
+"""How cures end that know no run's name."""
+
+
 def close(listener: Listener) -> None:
     """Leave the terminal as it was."""
     done = getattr(listener, "close", None)
@@ -46,8 +50,15 @@ def decision(event: Event, tries: int) -> str:
     if error.get("means"):
         lines.append(f"  means: {error['means']}")
     again = f"dr resume {event.run}"
-    lines.append(f"  now:   {error['cure']}   then   {again}" if error.get("cure") else f"  now:   {again}")
-    by_hand = f"--override {event.step}   (done by hand)"
+    cure = error.get("cure", "")
+    if "dr resume …" in cure:
+        now = cure.replace("dr resume …", again)
+    elif cure.endswith(_THEN):
+        now = f"{cure.removesuffix(_THEN).rstrip(',; ')}   then   {again}"
+    else:
+        now = f"{cure}   then   {again}" if cure else again
+    lines.append(f"  now:   {now}")
+    by_hand = f"--override {event.step}   (done by hand; --fact says what it gives)"
     lines.append(f"  or:    {again} --skip {event.step}   (go on without it), or {by_hand}")
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from recovery.clock import Clock, iso
 from recovery.engine.events import Event, Kind, Listener
 from recovery.engine.journal import Journal
 from recovery.engine.record import RunRecord
-from recovery.errors import Cancelled, LifeboatError, Refusal
+from recovery.errors import Cancelled, LifeboatError, OutOfTime, Refusal
 from recovery.plans.loading import Bound
 from recovery.plans.model import Step
 
@@ -187,8 +187,8 @@ def _check_fact(action: Action, fact: Fact | None) -> None:
 
 
 def _worth_another(error: Exception) -> bool:
-    """A refusal or an abort will not change by itself; anything else may."""
-    return not isinstance(error, Refusal | Cancelled)
+    """A refusal or an abort will not change by itself, and time that was enough is a person's to extend."""
+    return not isinstance(error, Refusal | Cancelled | OutOfTime)
 
 
 def _trouble(host: Host, name: str, number: int, error: Exception) -> dict[str, str]:
@@ -199,5 +199,5 @@ def _trouble(host: Host, name: str, number: int, error: Exception) -> dict[str, 
     return {
         "what": f"{type(error).__name__}: {error}",
         "means": "the action met something that it does not know; what it made before can be found again",
-        "cure": f"read {path}, then retry, or do the step by hand and override it",
+        "cure": f"read {path}, then dr resume",
     }

@@ -93,9 +93,8 @@ def carry_out(office: Office, record: RunRecord, *, resumed: bool) -> Outcome:
             return watch.wait(lambda: handle.get_status().status, lambda: str(handle.get_result()["outcome"]))
         finally:
             watch.cancel.set()
-            if not (
-                office.hasty and watch.over
-            ):  # a workflow that only waits would meet the interpreter's end
+            waits = not watch.over  # such a workflow would meet the interpreter's end, and record that
+            if waits or not office.hasty:
                 DBOS.destroy()
     finally:
         if not office.hasty:

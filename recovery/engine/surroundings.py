@@ -47,6 +47,8 @@ class Clouds:
             cancelled=moment.cancelled,
             progress=moment.progress,
             facts=moment.facts,
+            since=record.since,
+            promised_rpo=record.bound().plan.promise.rpo,
         )
 
 

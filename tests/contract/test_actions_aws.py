@@ -8,14 +8,17 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from infra.outputs import SiteContract
-from recovery.errors import ActionFailed, Refusal
+from recovery.errors import ActionFailed, Refusal, Unavailable
 from recovery.runner.jobs import JOB, RESULT, AwaitSql, Job, Result, Target, envelope
 from recovery.sites import connect
 from recovery.sites.aws import runner as runners
+from recovery.sites.aws.errors import explain
 from recovery.sites.aws.runner import Ec2Runner
+from recovery.sites.aws.site import _ask
 from recovery.sites.ports import Health, Site
 from tests.fakes import contracts
 
@@ -187,9 +190,9 @@ def test_what_is_missing_is_said_with_its_cure(site: Site) -> None:
     with pytest.raises(ActionFailed, match="not in eu-west-1") as told:
         site.web.group()
     assert "pulumi up" in told.value.cure
-    with pytest.raises(ActionFailed, match="AWS: ResourceNotFoundException") as told:
+    with pytest.raises(ActionFailed, match="secret nothing in eu-west-1 cannot be read") as told:
         site.secrets.read("nothing")
-    assert "dr state show" in told.value.cure
+    assert "pulumi up" in told.value.cure
 
 
 def test_a_region_that_answers_is_healthy(site: Site) -> None:
@@ -205,3 +208,58 @@ def test_a_region_that_does_not_answer_is_unhealthy(
     with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1:9"]}}}):
         found = connect("lifeboat/run-1/assess").of(contract).probe()
     assert {finding.health for finding in found} == {Health.UNHEALTHY}
+
+
+@pytest.mark.parametrize(
+    ("harm", "state", "cure"),
+    [
+        ("disable_key", "is disabled", "aws kms enable-key --region eu-west-1 --key-id {key}"),
+        ("schedule_key_deletion", "is pending deletion (until 20", "aws kms cancel-key-deletion --region"),
+    ],
+)
+def test_a_key_that_is_out_of_use_is_named_with_the_command_that_mends_it(
+    contract: SiteContract, harm: str, state: str, cure: str
+) -> None:
+    kms = boto3.client("kms", REGION)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    database = connect("lifeboat/run-1/test").of(contract).database
+    settings = contract.database.settings.model_copy(update={"kms_key_arn": key})
+    assert database.key_trouble(settings) is None
+    getattr(kms, harm)(KeyId=key)
+    trouble = database.key_trouble(settings) or ""
+    assert f"key {key} in eu-west-1 {state}" in trouble and cure.format(key=key) in trouble
+
+
+def test_a_deleted_secret_is_named_with_the_command_that_restores_it(site: Site) -> None:
+    secrets = boto3.client("secretsmanager", REGION)
+    secrets.create_secret(Name="shop/x", SecretString="{}")
+    secrets.delete_secret(SecretId="shop/x", RecoveryWindowInDays=7)
+    with pytest.raises(ActionFailed, match="secret shop/x in eu-west-1 cannot be read") as found:
+        site.secrets.read("shop/x")
+    assert "restore-secret --region eu-west-1 --secret-id shop/x" in found.value.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "passes"),
+    [
+        ("Throttling", 400, True),
+        ("RequestLimitExceeded", 503, True),
+        ("InternalFailure", 500, True),
+        ("ValidationError", 400, False),
+        ("AccessDenied", 403, False),
+        ("InsufficientDBInstanceCapacity", 500, False),
+    ],
+)
+def test_what_may_pass_by_itself_is_told_from_what_will_not(name: str, status: int, passes: bool) -> None:
+    reply: Any = {"Error": {"Code": name, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = explain(ClientError(reply, "Describe"), REGION)
+    assert isinstance(error, Unavailable) is passes
+    assert (error.means and "dr resume" in error.cure) or name == "AccessDenied"
+
+
+def test_a_region_that_throttles_is_alive() -> None:
+    def call() -> None:
+        reply: Any = {"Error": {"Code": "Throttling"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(reply, "DescribeDBInstances")
+
+    assert _ask("rds@eu-west-1", call).health is Health.HEALTHY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -332,8 +333,10 @@ class FakeSites:
                 engine_version="17.6",
             )
         )
-        manifest = json.dumps({"version": source.web.artefact_version}).encode()
-        standby.stores.write("artefacts", f"web/{source.web.artefact_version}/manifest.json", manifest)
+        version, content = source.web.artefact_version, b"a build"
+        stated = {"version": version, "sha256": hashlib.sha256(content).hexdigest()}
+        standby.stores.write("artefacts", f"web/{version}/manifest.json", json.dumps(stated).encode())
+        standby.stores.write("artefacts", f"web/{version}/artefact.tar.gz", content)
 
     def of(self, contract: SiteContract) -> FakeSite:
         return self.sites[contract.stack]

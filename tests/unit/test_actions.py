@@ -25,7 +25,7 @@ from recovery.actions.facts import (
 from recovery.clock import FakeClock
 from recovery.continuity import Continuity
 from recovery.endpoints import Reply
-from recovery.errors import ActionFailed, Cancelled, OutOfTime, Refusal
+from recovery.errors import ActionFailed, Cancelled, OutOfTime, Refusal, Unavailable
 from recovery.sites.values import Group, Health
 from tests.fakes import contracts
 from tests.fakes.engine import COMPANY
@@ -181,10 +181,42 @@ def test_a_site_that_one_path_still_reaches_is_not_given_up(room: Room) -> None:
         registry.find("assess-site")().perform(room.context("assess-site"))
 
 
+def test_who_knows_better_may_leave_a_site_that_is_reached(room: Room) -> None:
+    room.sites.of(room.source).lost = False
+    found = registry.find("assess-site")().perform(room.context("assess-site", paths=0))
+    assert isinstance(found, SiteLost) and any("healthy" in line for line in found.evidence)
+
+
 def test_an_unfit_target_is_refused_before_anything_is_done(room: Room) -> None:
     room.standby.lost = True
-    with pytest.raises(Refusal, match="eu-west-1 is not fit"):
+    with pytest.raises(ActionFailed, match="eu-west-1 is not fit"):  # silence may pass: it is asked again
         registry.find("assess-site")().perform(room.context("assess-site"))
+
+
+def test_a_loss_beyond_the_promise_is_a_persons_to_accept(room: Room) -> None:
+    context = replace(room.context("choose-recovery-point"), promised_rpo=60.0)
+    choose = registry.find("choose-recovery-point")()
+    with pytest.raises(Refusal, match="90s of writes would be lost, and the plan promises 60s") as refused:
+        choose.perform(context)
+    assert "--use choose-recovery-point.beyond_promise=true" in refused.value.cure
+    assert "more than the promised 60s" in choose.preview(context).notes[0]
+    accepted = room.context("choose-recovery-point", beyond_promise=True)
+    assert isinstance(choose.perform(replace(accepted, promised_rpo=60.0)), RecoveryPoint)
+
+
+def test_nothing_is_lost_after_the_outage_began(room: Room) -> None:
+    context = replace(room.context("choose-recovery-point"), since=NOW - timedelta(seconds=80))
+    point = registry.find("choose-recovery-point")().perform(context)
+    assert isinstance(point, RecoveryPoint) and point.loss_seconds == 10
+
+
+def test_another_class_is_restored_to_and_adopted_as_such(room: Room) -> None:
+    action = registry.find("restore-database")()
+    fact = action.perform(room.context("restore-database", instance_class="db.r7g.large"))
+    assert isinstance(fact, DatabaseRestored) and fact.instance_class == "db.r7g.large"
+    assert "--db-instance-class db.r7g.large" in action.by_hand(
+        room.context("restore-database", instance_class="db.r7g.large")
+    )
 
 
 def test_the_recovery_point_is_the_latest_and_its_loss_is_stated(room: Room) -> None:
@@ -245,6 +277,16 @@ def test_an_artefact_that_is_not_there_is_noticed_before_servers_start(room: Roo
     assert room.sites.effects["scale"] == 0
 
 
+def test_an_artefact_that_was_damaged_on_its_way_is_noticed_before_servers_start(room: Room) -> None:
+    room.standby.stores.objects["artefacts", "web/v1/artefact.tar.gz"] = b"half a bui"
+    room.standby.web.now = Group(0, 0, 6, 0, False)
+    context = room.context("deploy-artefact")
+    with pytest.raises(ActionFailed, match=r"not what its manifest says \(SHA-256 differs\)"):
+        registry.find("deploy-artefact")().perform(context)
+    assert room.sites.effects["scale"] == 0
+    assert "SHA-256" in registry.find("deploy-artefact")().preview(context).refusals[0]
+
+
 def test_a_check_that_does_not_hold_names_what_was_last_seen(room: Room) -> None:
     room.sites.endpoints = FakeEndpoints(answer=lambda *_: Reply(503, {}, "no"))
     with pytest.raises(OutOfTime, match="/ready answers 503, expected 200"):
@@ -302,6 +344,27 @@ def test_an_aborted_run_stops_waiting(room: Room) -> None:
 def test_a_restored_database_is_named_after_its_run(base: str, run: str, name: str) -> None:
     assert restored_identifier(base, run) == name
     assert len(name) <= 63
+
+
+def test_a_service_that_is_asked_too_often_is_asked_again_later(room: Room) -> None:
+    answers: list[Any] = [Unavailable("Throttling"), Unavailable("Throttling"), "done"]
+
+    def probe() -> str | None:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    assert room.context("assess-site").poll("it is done", probe) == "done"
+    assert room.said == ["Throttling", "Throttling"]
+
+
+def test_a_service_that_stays_away_is_named_when_time_is_over(room: Room) -> None:
+    def probe() -> None:
+        raise Unavailable("AWS: Throttling")
+
+    with pytest.raises(OutOfTime, match="until it is done; last: AWS: Throttling"):
+        room.context("assess-site").poll("it is done", probe)
 
 
 def test_polling_is_eager_at_first_and_patient_later(room: Room) -> None:

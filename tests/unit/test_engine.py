@@ -220,7 +220,7 @@ def test_the_engine_is_not_imported_before_it_is_needed() -> None:
 
 
 def test_a_run_that_waits_can_be_taken_up_after_its_process_ended_by_itself(tmp_path: Path) -> None:
-    """At its end the interpreter shuts thread pools down; a workflow that still waits must not meet that."""
+    """At its end the interpreter shuts thread pools down: a workflow that waits must not meet that."""
     program = (
         "import sys; from pathlib import Path; from recovery.engine import runner; "
         "from recovery.engine.record import RunRecord; from tests.fakes import engine as fake\n"

@@ -32,7 +32,7 @@ _session: boto3.Session | None = None
 class Clients:
     """Clients of one region. Calls carry `cause` (`lifeboat/<run>/<step>`) in their user agent.
 
-    With `probe` set, a call waits two seconds at most and is not tried again; otherwise a call is tried four
+    With `probe` set, a call waits two seconds at most and is not tried again; otherwise a call is tried six
     times, with 3 s to connect and 20 s to answer.
     """
 
@@ -43,7 +43,7 @@ class Clients:
             user_agent_extra=cause,
             connect_timeout=2 if probe else 3,
             read_timeout=2 if probe else 20,
-            retries={"total_max_attempts": 1 if probe else 4, "mode": "standard"},
+            retries={"total_max_attempts": 1 if probe else 6, "mode": "standard"},
             max_pool_connections=8,
         )
 

@@ -54,6 +54,17 @@ class RdsDatabase:
         known = self.find(identifier)
         if known is not None:
             return self._ours(known, tags)
+        try:
+            return self._restore(backups, to, identifier, settings, tags)
+        except ClientError as error:
+            if code(error) != "KMSKeyNotAccessibleFault":
+                raise
+            raise self._key_failure(settings) from error
+
+    def _restore(
+        self, backups: Backups, to: datetime | None, identifier: str, settings: DatabaseSettings,
+        tags: Mapping[str, str],
+    ) -> Instance:  # fmt: skip
         moment: dict[str, Any] = {"RestoreTime": to} if to else {"UseLatestRestorableTime": True}
         reply = self.clients.rds.restore_db_instance_to_point_in_time(
             SourceDBInstanceAutomatedBackupsArn=backups.id,
@@ -111,18 +122,39 @@ class RdsDatabase:
 
     def key_trouble(self, settings: DatabaseSettings) -> str | None:
         """Ask KMS for the key's state."""
-        try:
-            key = self.clients.kms.describe_key(KeyId=settings.kms_key_arn)["KeyMetadata"]
-        except ClientError as error:
-            return f"key {settings.kms_key_arn}: {code(error)}"
-        state = key.get("KeyState", "Enabled")
-        if state == "Enabled":
-            return None
-        cure = "aws kms cancel-key-deletion" if state == "PendingDeletion" else "aws kms enable-key"
-        return (
-            f"key {settings.kms_key_arn} is {state}: backups cannot be read. "
-            f"{cure} --region {self.clients.region} --key-id {key['KeyId']}"
+        state, cure = self._key_state(settings)
+        return f"{state}: backups cannot be read. {cure}" if state else None
+
+    def _key_failure(self, settings: DatabaseSettings) -> ActionFailed:
+        state, cure = self._key_state(settings)
+        usable = f"RDS may not use key {settings.kms_key_arn}: see its policy and grants"
+        return ActionFailed(
+            f"AWS: KMSKeyNotAccessibleFault: {state or usable}",
+            means="the replicated backups cannot be read until the key is back; nothing was created; "
+            "everything else goes on",
+            cure=f"{cure or f'aws kms get-key-policy --key-id {settings.kms_key_arn}'}, then dr resume",
         )
+
+    def _key_state(self, settings: DatabaseSettings) -> tuple[str, str]:
+        """What is wrong with the key, and the command that mends it; both empty when it is enabled."""
+        region, arn = self.clients.region, settings.kms_key_arn
+        try:
+            key = self.clients.kms.describe_key(KeyId=arn)["KeyMetadata"]
+        except ClientError as error:
+            return f"key {arn}: {code(error)}", f"aws kms describe-key --region {region} --key-id {arn}"
+        where = f"--region {region} --key-id {key['KeyId']}"
+        match key.get("KeyState", "Enabled"):
+            case "Enabled":
+                return "", ""
+            case "PendingDeletion":
+                until = key.get("DeletionDate")
+                day = f" (until {until:%Y-%m-%d})" if until else ""
+                cure = f"aws kms cancel-key-deletion {where} && aws kms enable-key {where}"
+                return f"key {key['KeyId']} in {region} is pending deletion{day}", cure
+            case "Disabled":
+                return f"key {key['KeyId']} in {region} is disabled", f"aws kms enable-key {where}"
+            case state:
+                return f"key {key['KeyId']} in {region} is {state}", f"aws kms describe-key {where}"
 
     def _modify(self, identifier: str, **values: Any) -> bool:
         try:

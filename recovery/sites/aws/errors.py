@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from recovery.errors import ActionFailed, LifeboatError
+from recovery.errors import ActionFailed, LifeboatError, Unavailable
 
 _KNOWN: dict[str, tuple[str, str]] = {
     "KMSKeyNotAccessibleFault": (
@@ -19,7 +19,8 @@ _KNOWN: dict[str, tuple[str, str]] = {
     ),
     "InsufficientDBInstanceCapacity": (
         "the region has no room for this class in these zones now; nothing was created",
-        "set another instance class of the same size (lifeboat:databaseClass), then dr resume",
+        "take another instance class (aws rds describe-orderable-db-instance-options --region {region} "
+        "--engine postgres): dr resume … --use restore-db.instance_class=CLASS",
     ),
     "InsufficientInstanceCapacity": (
         "the region has no room for this instance type in this zone now; nothing was created",
@@ -41,7 +42,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "ExpiredToken": ("the credentials have run out", "sign in again, then dr resume"),
     "InvalidRestoreFault": (
         "the backups do not reach the moment asked for",
-        "choose another recovery point: dr resume … --use recovery-point=latest",
+        "choose another recovery point: dr resume … --use recovery-point.prefer=latest",
     ),
     "NoSuchBucket": (
         "the store is not there: what was kept in it is out of reach",
@@ -52,6 +53,14 @@ _KNOWN: dict[str, tuple[str, str]] = {
         "compare the site's contract (dr state show) with what stands in {region}",
     ),
 }
+THROTTLED = frozenset(
+    {
+        "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "RequestThrottled",
+        "RequestThrottledException", "TooManyRequestsException", "SlowDown", "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+    }
+)  # fmt: skip
+"""Codes of a service that answers, and wants to be asked less often."""
 _SAME = {
     "UnauthorizedOperation": "AccessDenied",
     "AccessDeniedException": "AccessDenied",
@@ -76,16 +85,26 @@ def explain(error: ClientError | BotoCoreError, region: str) -> LifeboatError:
             cure="sign in as the recovery role (aws sso login, AWS_PROFILE, …), then dr resume",
         )
     if isinstance(error, BotoCoreError):
-        return ActionFailed(
+        return Unavailable(
             f"AWS in {region} does not answer: {error}",
             means="the call may or may not have been carried out; trying again is safe",
-            cure=f"check the network from here and AWS's health dashboard for {region}",
+            cure=f"check the network from here and AWS's health dashboard for {region}, then dr resume",
         )
     name = code(error)
     known = _KNOWN.get(_SAME.get(name, name))
     text = f"AWS: {name}: {error.response.get('Error', {}).get('Message', '')}"
     operation = f" ({error.operation_name} in {region})"
-    means, cure = known or ("", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if known is None and (name in THROTTLED or status >= 500):
+        return Unavailable(
+            text + operation,
+            means="the call may or may not have been carried out; trying again is safe",
+            cure=f"see AWS's health dashboard for {region}, wait a little, then dr resume",
+        )
+    means, cure = known or (
+        "AWS refused this call, and it changed nothing; everything that does not need it goes on",
+        "mend what AWS names, then dr resume",
+    )
     return ActionFailed(text + operation, means=means.format(region=region), cure=cure.format(region=region))
 
 

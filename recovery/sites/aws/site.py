@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from infra.outputs import DATABASE_DIMENSION, METRICS, EdgeContract, SiteContract
 from recovery.sites.aws.clients import Clients
 from recovery.sites.aws.database import RdsDatabase
-from recovery.sites.aws.errors import code, explain
+from recovery.sites.aws.errors import THROTTLED, code, explain
 from recovery.sites.aws.fence import AwsFence
 from recovery.sites.aws.runner import Ec2Runner
 from recovery.sites.aws.stores import S3Stores, SecretsManager
@@ -120,6 +120,8 @@ def _ask(path: str, call: Callable[[], object]) -> Finding:
         return Finding(path, Health.UNHEALTHY, type(error).__name__)
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code(error) in THROTTLED:
+            return Finding(path, Health.HEALTHY, f"answers ({code(error)})")  # it lives, and has much to do
         health = Health.UNHEALTHY if status >= 500 else Health.UNKNOWN
         return Finding(path, health, f"{code(error)} ({status})")
     except Exception as error:

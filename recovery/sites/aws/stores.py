@@ -49,7 +49,7 @@ class SecretsManager:
 
     def read(self, name: str) -> Mapping[str, Any]:
         """GetSecretValue; ActionFailed when it is no JSON object."""
-        text = self.clients.secrets.get_secret_value(SecretId=name)["SecretString"]
+        text = self._text(name)
         try:
             value = json.loads(text)
         except ValueError:
@@ -61,6 +61,21 @@ class SecretsManager:
                 cure="put the value back as infra made it (username, password, host, port, dbname)",
             )
         return value
+
+    def _text(self, name: str) -> str:
+        try:
+            return self.clients.secrets.get_secret_value(SecretId=name).get("SecretString", "")
+        except ClientError as error:
+            if code(error) not in ("ResourceNotFoundException", "InvalidRequestException"):
+                raise
+            region = self.clients.region
+            raise ActionFailed(
+                f"secret {name} in {region} cannot be read: "
+                f"{' '.join(error.response.get('Error', {}).get('Message', '').split()) or code(error)}",
+                means="a recovery window of 7 to 30 days keeps deleted secrets; this step waits for it",
+                cure=f"aws secretsmanager restore-secret --region {region} --secret-id {name}   (or, when it "
+                "never was there, bring the site's stack up: `pulumi up` makes it), then dr resume",
+            ) from error
 
     def update(self, name: str, **values: str | int) -> bool:
         """PutSecretValue with these members changed and the others as they were."""
