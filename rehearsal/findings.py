@@ -18,6 +18,7 @@ from rehearsal.forecast import Seen, forecast
 from rehearsal.measures import Loss, Outage, Request
 from rehearsal.world import WorldSettings, fetch
 
+LOST = "lost.csv"
 Row = tuple[str, int]
 """A customer and the number of its write."""
 
@@ -35,6 +36,8 @@ class Findings:
     """From the latch until the last server was right; 0 when health checks were faster."""
     switched_after_s: float | None = None
     """The same from the loss."""
+    switched: str = ""
+    """Who leads customers to the other site, for people."""
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -142,6 +145,8 @@ def report(
         ticks=tuple(Tick(s.at, s.ok, s.failed) for s in measures.series(requests, zero=findings.lost_at)),
         back_at=None if outage is None or outage.ended is None else outage.ended - findings.lost_at,
         wall_s=wall_s,
+        switched=findings.switched,
+        lost_file=LOST if findings.loss and findings.loss.rows else "",
         problems=tuple(findings.problems),
         notes=tuple(findings.notes),
     )

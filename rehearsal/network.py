@@ -23,8 +23,7 @@ async def serve(settings: WorldSettings) -> None:
     """Run every service of the network; the first one that ends, ends them all."""
     services = [importlib.import_module(name).serve for name in SERVICES]
     tasks = [
-        asyncio.create_task(run(settings), name=name)
-        for name, run in zip(SERVICES, services, strict=True)
+        asyncio.create_task(run(settings), name=name) for name, run in zip(SERVICES, services, strict=True)
     ]
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,7 @@ from pathlib import Path
 from recovery import continuity, reports
 from recovery.engine import record as records
 from recovery.errors import InputError, LifeboatError
+from recovery.units import human
 from rehearsal import company, findings, measures
 from rehearsal.company import Platform
 from rehearsal.customers import Customers
@@ -174,7 +175,7 @@ class Rehearsal:
         found.loss = customers.read_back(patience=5 if found.exit_code else _SERVED_WITHIN_S)
         for client in found.loss.unread:
             found.problems.append(f"the rows of {client} could not be read back")
-        findings.write_lost(self._out / "lost.csv", found.loss)
+        findings.write_lost(self._out / findings.LOST, found.loss)
         if wrong := findings.compare_with_log(self._platform, found, customers.requests()):
             found.problems.append(wrong)
         else:
@@ -188,6 +189,11 @@ class Rehearsal:
             found.problems.append(f"the name was not switched on {', '.join(late)}")
             return
         found.switched_after_s = max(value for value in switched.values() if value is not None)
+        resolvers = sum(server in self._settings.resolver_addresses() for server in switched)
+        found.switched = (
+            f"on {len(switched) - resolvers} name servers and {resolvers} resolvers "
+            f"{human(found.switched_after_s)} after the loss"
+        )
         latch = findings.step_moment(self._platform, found.run, _LATCH_STEP)
         after = 0.0 if latch is None else latch - found.lost_at
         found.dns_switch_s = max(0.0, found.switched_after_s - after)

@@ -178,8 +178,11 @@ class Site:
                 jobs=self.stores.buckets[STATE],
                 # The masters' of every stack: a restored database knows the password of the one it came from.
                 secret_arns=[
-                    f"arn:aws:secretsmanager:{self.settings.region}:{self.account}"
-                    f":secret:{self.settings.company}/*/database-master-*",
+                    pulumi.Output.concat(
+                        f"arn:aws:secretsmanager:{self.settings.region}:",
+                        self.account,
+                        f":secret:{self.settings.company}/*/database-master-*",
+                    ),
                     self.secrets.app_arn,
                 ],
             ),

@@ -1,1 +1,1 @@
-"""TODO-docstring."""
+"""What leads customers to a site: zones, failover sets, health checks, the latch."""

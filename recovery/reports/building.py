@@ -38,6 +38,10 @@ class Observations:
     lost_writes: int | None = None
     failed_requests: int | None = None
     dns_switch_s: float | None = None
+    switched: str = ""
+    """Who leads customers to the other site, and how long after the loss."""
+    lost_file: str = ""
+    """Name of the file with every lost write."""
     ticks: tuple[Tick, ...] = ()
     back_at: float | None = None
     """Seconds after the loss at which service was back for customers."""

@@ -10,9 +10,10 @@ from recovery.units import human
 def summary(report: Report, story: Story) -> str:
     """What a person wants to know first."""
     measured, forecast = report.measured, report.forecast
-    lines = [f"{report.outcome}  {_downtime(report)} · {_loss(report)}"]
+    lines = [f"{report.outcome}  {_downtime(report)} · {_loss(report, story)}"]
     if measured.dns_switch_s is not None:
-        lines.append(f"           name switched everywhere {human(measured.dns_switch_s)} after the latch")
+        where, latch = story.seen.switched, f"{human(measured.dns_switch_s)} after the latch"
+        lines.append(f"           name switched {f'{where}, {latch}' if where else f'everywhere {latch}'}")
     if measured.critical_path_s is not None:
         over = f", orchestration {measured.overhead_ratio - 1:.0%} over it" if measured.overhead_ratio else ""
         lines.append(
@@ -34,11 +35,13 @@ def _downtime(report: Report) -> str:
     return f"{here}, {human(forecast.rto_s)} in the cloud{size} (promised {human(report.promised.rto_s)})"
 
 
-def _loss(report: Report) -> str:
+def _loss(report: Report, story: Story) -> str:
     measured = report.measured
     if measured.rpo_s is None:
         return "loss not measured"
     text = f"loss {human(measured.rpo_s)}"
     if measured.lost_writes is not None and measured.acknowledged_writes is not None:
         text += f", {measured.lost_writes:,} of {measured.acknowledged_writes:,} acknowledged writes"
+        if measured.lost_writes and story.seen.lost_file:
+            text += f", in {story.seen.lost_file}"
     return text

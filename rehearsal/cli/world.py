@@ -35,10 +35,8 @@ def up(
     """Start a world and keep it running, with the project's stacks up."""
     there = launch.find(name) is not None
     story = Story(as_json=as_json)
-    clean, left = (
-        (launch.end_clients, "the world stays") if there else (launch.down, "nothing is left behind")
-    )
-    with tidy(lambda: clean(name), left=left):
+    clean = launch.end_clients if there else launch.down
+    with tidy(lambda: clean(name), left="the world stays" if there else "nothing is left behind"):
         settings = launch.up(name, scale=scale)
         story.tell("world", settings.summary(), name=name, home=str(settings.home), endpoint=settings.api_url)
         if not empty:

@@ -128,11 +128,15 @@ def run(stack: str, changes: dict[str, Any] | None = None, *, preview: bool = Fa
     def export(name: str, value: Any) -> None:
         pulumi.Output.from_input(value).apply(lambda known: outputs.__setitem__(name, known))
 
-    pulumi.export = export
+    def no_text(_output: object) -> str:
+        raise TypeError("an Output has no text: join it with pulumi.Output.concat")
+
+    as_text = pulumi.Output.__str__
+    pulumi.export, pulumi.Output.__str__ = export, no_text  # type: ignore[method-assign]
     try:
         _sync_await(
             run_pulumi_func(lambda: runpy.run_path(str(PROJECT / "infra/__main__.py"), run_name="__main__"))
         )
     finally:
-        pulumi.export = exported
+        pulumi.export, pulumi.Output.__str__ = exported, as_text  # type: ignore[method-assign]
     return Stack(cloud.declared, outputs)

@@ -101,7 +101,7 @@ def test_web_servers_are_told_what_to_start(primary: Stack) -> None:
     assert given["ARTEFACT_BUCKET"] == "artefacts-1a2b3c4"
     assert given["ARTEFACT_NAME"] == "web"
     assert given["ARTEFACT_VERSION"] == "v1"
-    assert given["SECRET_APP"] == "shop/database-app"
+    assert given["SECRET_APP"] == "shop/prod/database-app"
     assert given["STORE_UPLOADS"] == "uploads-1a2b3c4"
     assert (given["JOBS"], given["MAIL"]) == ("on", "on")
 
