@@ -115,23 +115,30 @@ def bring_up(platform: Platform, story: Story) -> None:
     LifeboatError says which of it failed.
     """
     builds = _Builds(platform, _config(platform, "artefactVersion"), _config(platform, "bundleVersion"))
-    with _Beside(builds.build) as built:
-        platform.pulumi.create(EDGE)
+    settings = platform.settings
+    platform.pulumi.create(EDGE)
+    with _Beside(lambda: _prepare(platform, builds)) as prepared:
         _tell(story, platform.pulumi.up(EDGE))
-        for stack in (STANDBY, PRIMARY):
-            platform.pulumi.create(stack)
+    prepared.result()
+    with _Beside(lambda: builds.put_when_there(settings.standby)) as standby:
         _tell(story, platform.pulumi.up(STANDBY))
-    built.result()
-    builds.put(platform.settings.standby)
     # a server that finds no artefact is replaced over and over: it has to be there when the first one boots
-    with _Beside(lambda: builds.put_when_there(platform.settings.primary)) as put:
+    with _Beside(lambda: builds.put_when_there(settings.primary)) as primary:
         _tell(story, platform.pulumi.up(PRIMARY))
-    put.result()
+    for put in (standby, primary):
+        put.result()
     _tell_policies(story)
-    with _Beside(lambda: _keep_states(platform)) as kept:
+    with _Beside(lambda: platform.dr("state", "keep")) as kept:
         platform.dr("database", "prepare")
         wait_until_it_serves(platform)
     kept.result()
+
+
+def _prepare(platform: Platform, builds: _Builds) -> None:
+    """What needs no stack that is up."""
+    builds.build()
+    for stack in (STANDBY, PRIMARY):
+        platform.pulumi.create(stack)
 
 
 def _tell(story: Story, update: Update) -> None:
@@ -145,11 +152,6 @@ def _tell_policies(story: Story) -> None:
 
     story.add("stacks", f"policies: {len(RULES)} rules, 0 violations", rules=len(RULES), violations=0)
     story.end()
-
-
-def _keep_states(platform: Platform) -> None:
-    for stack in (EDGE, STANDBY, PRIMARY):
-        platform.dr("state", "keep", stack)
 
 
 def _config(platform: Platform, key: str) -> str:
@@ -233,7 +235,7 @@ def wait_until_it_serves(platform: Platform) -> None:
 class _Beside:
     """Something done in a thread of its own while the block runs; `result` raises what it raised."""
 
-    def __init__(self, do: Callable[[], None]) -> None:
+    def __init__(self, do: Callable[[], object]) -> None:
         self._do = do
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

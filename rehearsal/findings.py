@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 from recovery import continuity, reports
 from recovery.engine import record as records
 from recovery.engine import standing
+from recovery.errors import LifeboatError
 from recovery.reports import Observations, Tick
+from recovery.stacks import Changes, Place, Stack
 from rehearsal import measures
 from rehearsal.company import EDGE, STANDBY, Platform
 from rehearsal.forecast import Seen, forecast
@@ -33,11 +36,9 @@ class Findings:
     outage: Outage | None = None
     loss: Loss | None = None
     dns_switch_s: float | None = None
-    """From the latch until the last server was right; 0 when health checks were faster."""
-    switched_after_s: float | None = None
-    """The same from the loss."""
+    """From the loss until the last name server and resolver answered with the standby."""
     switched: str = ""
-    """Who leads customers to the other site, for people."""
+    """Which servers lead customers to the other site, for people."""
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -47,12 +48,6 @@ class Findings:
         if self.loss is None or self.loss.unread:
             return None
         return self.loss.seconds_before(self.lost_at)
-
-
-def step_moment(platform: Platform, run: str, step: str) -> float | None:
-    """When a step of the run began; None when it did not."""
-    found = standing.steps(standing.entries(platform.state, run), [step])[step].started_at
-    return datetime.fromisoformat(found).timestamp() if found else None
 
 
 def write_lost(file: Path, loss: Loss) -> None:
@@ -105,21 +100,25 @@ def _committed_after(settings: WorldSettings, point: datetime) -> set[Row]:
     return {(str(client), int(n)) for client, n in rows}
 
 
-def check_previews(platform: Platform, findings: Findings) -> None:
-    """Whatever recovery changed, the stacks must know: nothing is left to change (design, idea 10)."""
-    from recovery.errors import LifeboatError
-    from recovery.stacks import Place, Stack
-
+def start_previews(platform: Platform, run: str, pool: Executor) -> dict[str, Future[Changes]]:
+    """Ask every surviving stack at once what is left to change: stack -> what its preview will say."""
     place = Place(
         project=platform.project,
         state=platform.state,
-        folder=records.runs_folder(platform.state) / findings.run,
-        run=findings.run,
+        folder=records.runs_folder(platform.state) / run,
+        run=run,
         step="final-preview",
     )
-    for name in (EDGE, STANDBY):
+    return {
+        name: pool.submit(Stack(name, place).preview, lambda _text, _share: None) for name in (EDGE, STANDBY)
+    }
+
+
+def check_previews(previews: Mapping[str, Future[Changes]], findings: Findings) -> None:
+    """Whatever recovery changed, the stacks must know: nothing is left to change (design, idea 10)."""
+    for name, preview in previews.items():
         try:
-            changes = Stack(name, place).preview(lambda _text, _share: None)
+            changes = preview.result()
         except LifeboatError as error:
             findings.problems.append(f"preview of {name} failed: {error}")
             continue
@@ -163,6 +162,6 @@ def _forecast(platform: Platform, findings: Findings) -> reports.Forecast:
         database_gb=people.database_gb,
         rpo_s=findings.rpo_s,
         started_after_s=began - findings.lost_at,
-        switched_after_s=findings.switched_after_s,
+        switched_after_s=findings.dns_switch_s,
     )
     return forecast(platform.state, findings.run, seen)

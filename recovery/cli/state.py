@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
@@ -30,21 +31,25 @@ def keep(
     known = [company.edge, *company.sites]
     sites = connect("lifeboat/state/keep")
     stores = state.reachable_stores(sites, state.local_sites(folder, known), frozenset(lost or ()))
-    bad = 0
-    for stack in stacks or known:
+
+    def one(stack: str) -> list[state.Copy]:
         place = Place(root, folder, folder / "work", "state", "keep")
         files = {
             "contract.json": state.contract_bytes(folder, stack),
             "export.json": state.export_bytes(Stack(stack, place).export()),
         }
-        copies = state.keep(stack, files, SystemClock().now(), folder, stores)
-        bad += sum(1 for copy in copies if copy.trouble)
+        return state.keep(stack, files, SystemClock().now(), folder, stores)
+
+    names = stacks or known
+    with ThreadPoolExecutor(len(names)) as pool:
+        kept = list(pool.map(one, names))
+    for stack, copies in zip(names, kept, strict=True):
         for copy in copies:
             if json:
                 common.show_json({"stack": stack, "where": copy.where, "trouble": copy.trouble})
             else:
                 common.show(f"{stack:<10} {'✗ ' + copy.trouble if copy.trouble else '✓'} {copy.where}")
-    raise typer.Exit(1 if bad else 0)
+    raise typer.Exit(1 if any(copy.trouble for copies in kept for copy in copies) else 0)
 
 
 @app.command()

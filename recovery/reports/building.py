@@ -39,7 +39,7 @@ class Observations:
     failed_requests: int | None = None
     dns_switch_s: float | None = None
     switched: str = ""
-    """Who leads customers to the other site, and how long after the loss."""
+    """Which servers lead customers to the other site."""
     lost_file: str = ""
     """Name of the file with every lost write."""
     ticks: tuple[Tick, ...] = ()

@@ -25,7 +25,7 @@ class Measured(_Part):
     overhead_ratio: float | None
     """Run recorded to cutover verified, over the sum of perform and verify on the measured critical path."""
     dns_switch_s: float | None
-    """From the latch until the last name server and resolver answered right."""
+    """From the loss until the last name server and resolver answered with the site that takes over."""
 
 
 class Forecast(_Part):
