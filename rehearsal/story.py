@@ -18,6 +18,8 @@ class Story:
         self._terminal = self._out.isatty() and not as_json
         self._lock = threading.Lock()
         self._open = ""
+        self._said = ""
+        """What stands for good on the line that is open."""
 
     def tell(self, topic: str, text: str, **data: Any) -> None:
         """One event: a topic (`world`, `stacks`, ...), a sentence, and its figures."""
@@ -40,10 +42,18 @@ class Story:
         with self._lock:
             if self._open != topic:
                 self._close()
-                self._out.write(f"{topic:<10} ")
-                self._open = topic
-            self._out.write(f"{text}   ")
-            self._out.flush()
+                self._open, self._said = topic, f"{topic:<10} "
+            self._said += f"{text}   "
+            self._rewrite("")
+
+    def doing(self, topic: str, text: str) -> None:
+        """What takes a while now: a terminal shows it until the topic's next event."""
+        with self._lock:
+            if self._terminal:
+                if self._open != topic:
+                    self._close()
+                    self._open, self._said = topic, f"{topic:<10} "
+                self._rewrite(text)
 
     def line(self, text: str) -> None:
         """A line of its own, for people; not told as JSON."""
@@ -52,11 +62,11 @@ class Story:
                 self._close()
                 self._print(text)
 
-    def object(self, text: str) -> None:
-        """A JSON text on a line of its own, where events are told as JSON."""
+    def report(self, text: str) -> None:
+        """The last event, where events are told as JSON: a report (JSON text)."""
         with self._lock:
             if self.as_json:
-                self._print(json.dumps(json.loads(text)))
+                self._print(json.dumps({"event": "report", "report": json.loads(text)}))
 
     def blank(self) -> None:
         """An empty line, where people read."""
@@ -70,8 +80,13 @@ class Story:
         with self._lock:
             self._close()
 
+    def _rewrite(self, more: str) -> None:
+        self._out.write(f"\r{self._said}{more}\x1b[K")
+        self._out.flush()
+
     def _close(self) -> None:
         if self._open:
+            self._rewrite("")
             self._out.write("\n")
             self._open = ""
 
