@@ -116,22 +116,27 @@ def bring_up(platform: Platform, story: Story) -> None:
     """
     builds = _Builds(platform, _config(platform, "artefactVersion"), _config(platform, "bundleVersion"))
     settings = platform.settings
+    story.doing("stacks", f"{EDGE} ...")
     platform.pulumi.create(EDGE)
     with _Beside(lambda: _prepare(platform, builds)) as prepared:
         _tell(story, platform.pulumi.up(EDGE))
     prepared.result()
+    story.doing("stacks", f"{STANDBY} ...")
     with _Beside(lambda: builds.put_when_there(settings.standby)) as standby:
         _tell(story, platform.pulumi.up(STANDBY))
+    story.doing("stacks", f"{PRIMARY} ...")
     # a server that finds no artefact is replaced over and over: it has to be there when the first one boots
     with _Beside(lambda: builds.put_when_there(settings.primary)) as primary:
         _tell(story, platform.pulumi.up(PRIMARY))
     for put in (standby, primary):
         put.result()
     _tell_policies(story)
+    story.doing("service", "waiting until it answers ...")
     with _Beside(lambda: platform.dr("state", "keep")) as kept:
         platform.dr("database", "prepare")
         wait_until_it_serves(platform)
     kept.result()
+    story.end()
 
 
 def _prepare(platform: Platform, builds: _Builds) -> None:

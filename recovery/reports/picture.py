@@ -18,6 +18,14 @@ GRAPH = 120.0
 _NICE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
+def _label(second: float) -> str:
+    """A moment of the axis; neighbours never read the same."""
+    minutes, rest = divmod(round(second), 60)
+    if minutes < 2 or minutes >= 120 or not rest:
+        return human(second) if second else "0"
+    return f"{minutes}m{rest:02d}"
+
+
 @dataclass(frozen=True)
 class Axis:
     """Seconds to pixels."""
@@ -36,7 +44,7 @@ class Axis:
         step = next((nice for nice in _NICE if span / nice <= 11), span / 10)
         first = int(self.start // step) + 1
         seconds = [n * step for n in range(first, int(self.end // step) + 1)]
-        return [(self.x(second), human(second) if second else "0") for second in seconds]
+        return [(self.x(second), _label(second)) for second in seconds]
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,7 @@ class Row:
     width: float
     label: str
     label_inside: bool
-
-
-@dataclass(frozen=True)
-class Picture:
+    def marks(self):
     """All shapes; the template draws them."""
 
     width: float

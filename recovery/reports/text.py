@@ -12,9 +12,8 @@ def summary(report: Report, story: Story) -> str:
     measured, forecast = report.measured, report.forecast
     lines = [f"{report.outcome}  {_downtime(report)} · {_loss(report, story)}"]
     if measured.dns_switch_s is not None:
-        where = f" ({story.seen.switched})" if story.seen.switched else ""
-        seconds = human(measured.dns_switch_s)
-        lines.append(f"           name switched everywhere{where} {seconds} after the loss")
+        where = story.seen.switched or "everywhere"
+        lines.append(f"           name switched {where} {human(measured.dns_switch_s)} after the loss")
     if measured.critical_path_s is not None:
         over = f", orchestration {measured.overhead_ratio - 1:.0%} over it" if measured.overhead_ratio else ""
         lines.append(
