@@ -74,10 +74,18 @@ def read_source(path: Path) -> Source:
     """The YAML file with its line marks; InputError when it is not there or is no YAML."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.reader import ReaderError
 
     yaml = YAML(typ="rt", pure=True)
     try:
-        return Source(path, yaml.load(path.read_text()))
+        return Source(path, yaml.load(path.read_text(encoding="utf-8")))
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}:{line}: not text in UTF-8 (byte {error.start})", cure="save it as UTF-8"
+        ) from error
+    except ReaderError as error:
+        raise InputError(f"{path}: not YAML: {error.reason}", cure="take that character out") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})", cure="check the path") from error
     except MarkedYAMLError as error:

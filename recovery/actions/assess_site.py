@@ -18,6 +18,8 @@ class AssessWith(With):
 
     paths: int = 2
     """Independent paths that must fail before the site counts as lost."""
+    again: bool = False
+    """Whether a person wants to recover to a site that serves customers already."""
 
 
 class AssessSite(Action):
@@ -29,6 +31,8 @@ class AssessSite(Action):
     gives = SiteLost
     permissions = (
         "ec2:DescribeAvailabilityZones",
+        "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:DescribeTargetHealth",
         "rds:DescribeDBInstances",
         "route53:GetHealthCheckStatus",
         "s3:ListBucket",
@@ -36,7 +40,7 @@ class AssessSite(Action):
 
     def needs(self, ctx: Context) -> tuple[Need, ...]:
         """Only the site that takes over."""
-        return (Need("s3", ctx.target.region, "data"),)
+        return (Need("s3", ctx.target.region, "data"), Need("elb", ctx.target.region))
 
     def preview(self, ctx: Context) -> Preview:
         """Changes nothing."""
@@ -61,6 +65,14 @@ class AssessSite(Action):
                 f"{ctx.target.region} is not fit to take over: {_tell(bad)}",
                 means="recovery there would fail half-way; or it is this machine's network or credentials",
                 cure="check the network and credentials from here; or choose another target site",
+            )
+        if not options(ctx, AssessWith).again and (serving := _serves(ctx)):
+            raise Refusal(
+                serving,
+                means="to recover there again would put the holding page before customers, and lose what "
+                f"they wrote since {ctx.source.stack} was left; nothing was touched",
+                cure="dr abort this run; or, if it must be: "
+                f"dr resume … --use {ctx.step}.again=true --reason WHY",
             )
         against = [f for f in findings if f.health is Health.UNHEALTHY]
         if len(against) < wanted:
@@ -94,6 +106,14 @@ class AssessSite(Action):
                 f"aws rds describe-db-instances --region {ctx.target.region}      # expected: an answer",
             )
         )
+
+
+def _serves(ctx: Context) -> str:
+    """That customers are at the target already; empty when they see its holding page, or no server."""
+    web = ctx.sites.of(ctx.target).web
+    if web.holding_page() or not (healthy := web.targets().healthy):
+        return ""
+    return f"{ctx.target.stack} in {ctx.target.region} serves already, by {healthy} healthy servers"
 
 
 def _plane(findings: Sequence[Finding], region: str) -> Finding:

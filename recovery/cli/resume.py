@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from recovery.cli import common
 from recovery.cli.carrying import View, carry
@@ -14,6 +15,7 @@ from recovery.engine import lease, standing
 from recovery.engine.record import Answer, RunRecord, runs_folder
 from recovery.engine.surroundings import Clouds
 from recovery.errors import InputError
+from recovery.plans.loading import Bound
 
 app = common.make_app()
 
@@ -46,7 +48,11 @@ def resume(  # noqa: PLR0913, PLR0917 - each is an option of the command
     account = common.same_account(record, root)
     who = common.person(record.people(), by)
     open_ = standing.undecided(state, record.id)
-    given = jsonlib.loads(fact.read_text()) if fact else None
+    bound = record.bound()
+    for step in (*(retry or ()), *(override or ()), *(skip or ())):
+        if step not in bound.after:
+            raise InputError(f"the plan has no step `{step}`", cure=f"its steps: {', '.join(bound.after)}")
+    given = _fact(bound, override or [], fact)
     answers = [Answer(kind="override", step=s, by=who, fact=given, reason=reason) for s in override or ()]
     answers += [Answer(kind="skip", step=s, by=who, reason=reason) for s in skip or ()]
     decided = {answer.step for answer in answers}
@@ -62,6 +68,30 @@ def resume(  # noqa: PLR0913, PLR0917 - each is an option of the command
         common.show(f"{holder} carries the run out and was told")
         return
     raise typer.Exit(int(carry(state, record, Clouds(root, state), resumed=True, view=View(json, wait))))
+
+
+def _fact(bound: Bound, override: list[str], path: Path | None) -> Any:
+    """What the overridden steps give, from the file; InputError when it is not what later steps take."""
+    try:
+        given = jsonlib.loads(path.read_text()) if path else None
+    except (OSError, ValueError) as error:
+        raise InputError(f"--fact {path}: no JSON that can be read ({error})") from error
+    for step in override:
+        action = bound.action(step)
+        if action is None or action.gives is None:
+            continue
+        fields = ", ".join(action.gives.model_fields)
+        cure = f"--fact FILE, a JSON object with: {fields}; or --skip {step}"
+        try:
+            action.gives.model_validate(given)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = ".".join(map(str, wrong["loc"])) or "the whole"
+            trouble = f"{where}: {wrong['msg']}" if path else "no --fact was given"
+            raise InputError(
+                f"--override {step}: later steps take what it gives, and {trouble}", cure=cure
+            ) from error
+    return given
 
 
 def _changes(record: RunRecord, use: list[str]) -> dict[str, dict[str, Any]]:

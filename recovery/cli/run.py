@@ -65,6 +65,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command
     draft = beginning.draft(root, order)
     around = Clouds(root, state)
     beginning.refuse_lost(draft, around)
+    beginning.refuse_second(draft, state)
     _confirm(draft, confirm)
     raise typer.Exit(int(carry(state, draft.record, around, resumed=False, view=View(json, wait, closing))))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,12 +13,15 @@ from recovery import continuity
 from recovery.actions.base import Context, Need
 from recovery.clock import Clock, SystemClock, run_id
 from recovery.continuity import Continuity
-from recovery.engine import surroundings
+from recovery.engine import lease, standing, surroundings
+from recovery.engine import record as records
 from recovery.engine.attempts import Moment, Surroundings
 from recovery.engine.record import Account, Answer, RunRecord
 from recovery.errors import InputError
 from recovery.plans import checks, loading
 from recovery.plans.loading import Bound
+
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,21 @@ class Draft:
         return found
 
 
+def refuse_second(draft: Draft, state: Path) -> None:
+    """InputError when a run of the same scenario and target is not finished: two would build all twice."""
+    for name in records.names(state):
+        known = records.read(state, name)
+        same = (known.scenario, known.target) == (draft.record.scenario, draft.record.target)
+        if not same or standing.outcome(standing.entries(state, name)) is not None:
+            continue
+        who = lease.holder(records.runs_folder(state) / name)
+        raise InputError(
+            f"run {name} is not finished: {f'{who} carries it out' if who else 'it waits'}",
+            means="a second one beside it would make everything twice; nothing was touched",
+            cure=f"go on with it: dr resume {name}   or end it first: dr abort {name}",
+        )
+
+
 def plan_file(project: Path, name: str) -> Path:
     """`plans/<name>.yaml`, or the path itself; InputError when there is neither, with the plans there are."""
     for path in (project / "plans" / f"{name}.yaml", Path(name)):
@@ -81,8 +100,20 @@ def draft(
     if order.target:
         inputs["target"] = site_named(company, order.target)
     bound = loading.load(path, inputs)
-    source, target = (_site(bound, company, name) for name in ("source", "target"))
-    lost = {_region(bound, company, name) for name in bound.plan.loses} | set(order.lost)
+    checks.refuse_strangers(bound, company)
+    checks.refuse_answers(bound, company, order.answers)
+    try:
+        source, target = (_site(bound, company, name) for name in ("source", "target"))
+        lost = {_region(bound, company, name) for name in (*bound.plan.loses, *order.lost)}
+    except InputError as error:
+        error.what = f"{path}: {error.what}"
+        raise
+    if source == target:
+        raise InputError(
+            f"{target} cannot take over from itself",
+            means="nothing was touched",
+            cure=f"name another site: {', '.join(name for name in company.sites if name != source)}",
+        )
     if accounts is None:
         accounts = surroundings.accounts(surroundings.site(project, target))
     engine_version = surroundings.engine_version(project, target)
@@ -161,4 +192,10 @@ def _region(bound: Bound, company: Continuity, name: str) -> str:
     value = str(
         bound.inputs.get(name) or (_site(bound, company, name) if name in ("source", "target") else name)
     )
+    if value not in company.sites and not _REGION.fullmatch(value):
+        raise InputError(
+            f"`{value}` is to be lost, and is neither a site nor a region",
+            means="nothing was touched",
+            cure=f"write `source`, a region as eu-central-1, or a site: {', '.join(company.sites)}",
+        )
     return company.sites[value].region if value in company.sites else value

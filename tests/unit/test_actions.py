@@ -193,6 +193,25 @@ def test_an_unfit_target_is_refused_before_anything_is_done(room: Room) -> None:
         registry.find("assess-site")().perform(room.context("assess-site"))
 
 
+def test_a_site_that_serves_already_is_not_recovered_to_once_more(room: Room) -> None:
+    room.standby.web.held = False
+    with pytest.raises(Refusal, match="dr-aws in eu-west-1 serves already, by 2 healthy servers") as refused:
+        registry.find("assess-site")().perform(room.context("assess-site"))
+    assert "--use assess-site.again=true" in refused.value.cure
+    assert registry.find("assess-site")().perform(room.context("assess-site", again=True))
+
+
+def test_the_cutover_needs_no_write_where_the_latch_is_engaged(room: Room) -> None:
+    class ReadOnly(type(room.sites.latch(room.context("switch-name").edge))):  # type: ignore[misc]
+        def engage(self, reason: str) -> None:
+            raise ActionFailed("SlowDown")
+
+    latch = room.sites.latch(room.context("switch-name").edge)
+    latch.engage("fenced")
+    latch.__class__ = ReadOnly
+    assert registry.find("switch-name")().perform(room.context("switch-name"))
+
+
 def test_a_loss_beyond_the_promise_is_a_persons_to_accept(room: Room) -> None:
     context = replace(room.context("choose-recovery-point"), promised_rpo=60.0)
     choose = registry.find("choose-recovery-point")()
