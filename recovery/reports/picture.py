@@ -69,7 +69,10 @@ class Row:
     width: float
     label: str
     label_inside: bool
-    def marks(self):
+
+
+@dataclass(frozen=True)
+class Picture:
     """All shapes; the template draws them."""
 
     width: float
