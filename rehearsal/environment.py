@@ -63,6 +63,7 @@ def variables(settings: WorldSettings, *, pulumi: Path | None = None) -> dict[st
         "PULUMI_BACKEND_URL": f"file://{home / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_PARALLEL": "32",  # most of an `up` is waiting; the default is four per core
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
         "PULUMI_CREDENTIAL_STORE": "plaintext",
         "LIFEBOAT_STATE": str(home / "lifeboat"),

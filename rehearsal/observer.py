@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rehearsal.world import WorldSettings
 
-_EVERY_SECONDS = 0.1
+_EVERY_SECONDS = 0.2
 _PATIENCE_SECONDS = 0.5
 NO_ADDRESS = "-"
 
@@ -29,7 +29,7 @@ class Turn:
 
 
 class Observer:
-    """Asks all six servers ten times a second, from a thread of its own.
+    """Asks all six servers five times a second, from a thread of its own.
 
     Name servers are asked for the failover name (they follow a CNAME only within its zone), resolvers for
     the service name, as customers do.

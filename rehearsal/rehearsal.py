@@ -25,7 +25,7 @@ from rehearsal.observer import Observer
 from rehearsal.steering import Steering
 from rehearsal.story import Story
 
-_WRITES_BEFORE_S = 4.0
+_WRITES_BEFORE_S = 1.0
 _BACKUPS_WITHIN_S = 90.0
 _SERVED_WITHIN_S = 60.0
 _APPROVED_STEP = "cutover"

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
+from recovery.actions._common import options
 from recovery.actions._stack import STACK_PERMISSIONS, keep, stack_of
-from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
+from recovery.actions.base import Action, Change, Context, Fact, Need, Preview, With
 from recovery.actions.facts import DatabaseAdopted, Reprotected
 from recovery.errors import ActionFailed
+
+
+class ProtectWith(With):
+    """Whether the stack is brought up by this step."""
+
+    up: Literal["now", "later"] = "now"
+    """`later`: protection is asked of RDS now; the rest waits, configured, for the `up` of a step that
+    follows (release-jobs): one `up` of a big stack less."""
 
 
 class ReProtect(Action):
@@ -13,6 +24,7 @@ class ReProtect(Action):
 
     name = "re-protect"
     summary = "Multi-AZ, backups and what else the stack declares, by one `up`"
+    With: ClassVar[type[With]] = ProtectWith
     takes = (DatabaseAdopted,)
     gives = Reprotected
     permissions = STACK_PERMISSIONS
@@ -41,9 +53,10 @@ class ReProtect(Action):
         ctx.poll(f"{adopted.identifier} has a second zone", lambda: self._is_protected(ctx, adopted) or None)
         stack = stack_of(ctx, ctx.target.stack)
         patch = stack.configure(multiAz="true", holdingPage="off")
-        changes = stack.up(ctx.progress, ctx.cancelled)
-        keep(ctx, stack)
-        ctx.progress(f"{stack.name}: {changes.done}", 1)
+        if options(ctx, ProtectWith).up == "now":
+            changes = stack.up(ctx.progress, ctx.cancelled)
+            keep(ctx, stack)
+            ctx.progress(f"{stack.name}: {changes.done}", 1)
         return Reprotected(
             identifier=adopted.identifier, multi_az=True, backup_retention_days=days, patch=str(patch)
         )

@@ -7,6 +7,7 @@ Route 53 chooses records when health checking is configured".
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -202,9 +203,11 @@ class Book:
             response.set_rcode(dns.rcode.NXDOMAIN)
 
 
+@functools.lru_cache(512)
 def _rrset(
-    name: dns.name.Name, ttl: int, kind: dns.rdatatype.RdataType, values: Iterable[str]
+    name: dns.name.Name, ttl: int, kind: dns.rdatatype.RdataType, values: tuple[str, ...]
 ) -> dns.rrset.RRset:
+    # made once, sent often: nobody changes an answer
     # Route 53 reads a name in a value as absolute, with or without its last dot
     return dns.rrset.from_text_list(
         name, ttl, dns.rdataclass.IN, kind, list(values), origin=dns.name.root, relativize=False

@@ -32,7 +32,7 @@ CONNECT_SECONDS, ANSWER_SECONDS = 4.0, 2.0
 """What a cloud's checker gives an endpoint; a lost region's silence costs this, divided by the scale."""
 LOCAL_SECONDS = 2.0
 """Wall time that a living endpoint gets: it and its checker share a laptop, so this is not scaled."""
-_TICK_S = 0.05
+_TICK_S = 0.1
 _SEARCHED_BYTES = 5120
 
 

@@ -29,7 +29,7 @@ _ZONES = {
     "ap-southeast-1": "Z1LMS91P8CMLE5", "ap-southeast-2": "Z1GM3OXH4ZPM65", "ap-south-1": "ZP97RAFLXTNZK",
     "sa-east-1": "Z2P70J7HTTTPLU",
 }  # fmt: skip
-_LOOK_EVERY_S = 0.05
+_LOOK_EVERY_S = 0.1
 _NO_REGISTRATION = ("unused", "Target.NotRegistered", "Target is not registered to the target group")
 
 
