@@ -49,7 +49,13 @@ class StoppableCommand(auto.PulumiCommand):
         out: list[str] = []
         err: list[str] = []
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, env=env, encoding="utf-8"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=env,
+            encoding="utf-8",
+            start_new_session=True,  # a terminal's Ctrl-C is ours to pass on, once: a second one kills it
         ) as process:
             readers = [
                 threading.Thread(target=_read, args=(process.stdout, out, on_output)),

@@ -70,16 +70,23 @@ def _end(state: Path, record: RunRecord, outcome: runner.Outcome, view: View) ->
 
 @contextmanager
 def _interruptible(state: Path, record: RunRecord) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end this process and its children as a crash would: nothing half-done stays."""
+    """Ctrl-C and SIGTERM end this process and its children as a crash would: nothing half-done stays.
+
+    Pulumi may finish what it is just making; a second signal ends it at once.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        again = runner.closing.is_set()
         runner.closing.set()
-        processes.end_leftovers(runs_folder(state) / record.id, record.id, patience=2.0)
-        if sys.stdout.isatty():
-            sys.stdout.write("\x1b[?25h")  # the live view hides the cursor
-            sys.stdout.flush()
-        sys.stderr.write(f"\ninterrupted; what is done is kept: dr resume {record.id}\n")
-        sys.stderr.flush()
+        grace = 0.0 if again else 60.0 if number == signal.SIGINT else 6.0
+        if not again:
+            sys.stderr.write("\nending what is under way, so that nothing is made twice; Ctrl-C: at once\n")
+            sys.stderr.flush()
+        folder = runs_folder(state) / record.id
+        processes.end_leftovers(folder, record.id, patience=2.0, grace=grace)
+        # past the live view, which would put it above its table and hides the cursor
+        cursor = "\x1b[?25h" if os.isatty(1) else ""
+        os.write(2, f"{cursor}\ninterrupted; what is done is kept: dr resume {record.id}\n".encode())
         os._exit(128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 
 MARK = "LIFEBOAT_RUN"
 """Environment variable that every child of a run carries; its value is the run's id."""
+
+_ENGINE = "pulumi"
 
 
 def started_at(pid: int) -> str | None:
@@ -29,10 +32,21 @@ def record(folder: Path, pid: int, what: str) -> None:
     (children / f"{pid}.json").write_text(json.dumps(note))
 
 
-def end_leftovers(folder: Path, run: str, patience: float = 5.0) -> list[str]:
-    """End every process that an earlier one of this run left behind; says which. Never ends ourselves."""
+def end_leftovers(folder: Path, run: str, patience: float = 5.0, grace: float = 60.0) -> list[str]:
+    """End every process that an earlier one of this run left behind; says which. Never ends ourselves.
+
+    Pulumi is asked first, and given `grace` seconds to record what its providers are just making: what it
+    does not record would be made a second time. `patience` is what each of the others gets.
+    """
     ended = []
-    for pid, what in {**dict(_recorded(folder)), **dict(_marked(run))}.items():
+    left = {**dict(_recorded(folder)), **dict(_marked(run))}
+    engines = {pid: what for pid, what in left.items() if what == _ENGINE}
+    for pid in engines:
+        _interrupt(pid)
+    until = time.monotonic() + grace
+    while any(started_at(pid) and not _zombie(pid) for pid in engines) and time.monotonic() < until:
+        time.sleep(0.05)
+    for pid, what in left.items():
         if pid in _ourselves():
             continue
         if _end(pid, patience):
@@ -40,6 +54,11 @@ def end_leftovers(folder: Path, run: str, patience: float = 5.0) -> list[str]:
     for note in (folder / "children").glob("*.json"):
         note.unlink(missing_ok=True)
     return ended
+
+
+def _interrupt(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGINT)
 
 
 def _recorded(folder: Path) -> Iterator[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -197,6 +198,22 @@ def test_children_that_outlived_their_run_are_ended_by_their_mark_or_their_recor
             child.wait()
 
 
+def test_pulumi_may_record_what_it_is_just_making_before_its_providers_are_ended(tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    shutil.copy(shutil.which("bash") or "/bin/bash", program)  # known by its name
+    script = f"trap 'sleep 0.5; touch {tmp_path}/recorded; exit' INT; touch {tmp_path}/ready; sleep 60 & wait"
+    env = {**os.environ, processes.MARK: "test-1"}
+    engine = subprocess.Popen([str(program), "-c", script], env=env, start_new_session=True)
+    try:
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.01)
+        assert len(processes.end_leftovers(tmp_path, "test-1")) == 2
+        assert (tmp_path / "recorded").exists()
+    finally:
+        engine.kill()
+        engine.wait()
+
+
 def test_a_process_that_has_an_old_id_is_not_taken_for_a_child(tmp_path: Path) -> None:
     stranger = subprocess.Popen(["sleep", "60"])
     try:
@@ -224,7 +241,8 @@ def test_a_run_that_waits_can_be_taken_up_after_its_process_ended_by_itself(tmp_
     program = (
         "import sys; from pathlib import Path; from recovery.engine import runner; "
         "from recovery.engine.record import RunRecord; from tests.fakes import engine as fake\n"
-        "folder = Path(sys.argv[1]); record = RunRecord.model_validate_json((folder / 'r.json').read_text())\n"
+        "folder = Path(sys.argv[1])\n"
+        "record = RunRecord.model_validate_json((folder / 'r.json').read_text())\n"
         "office = runner.Office(folder / 'state', fake.Nowhere(folder), lambda e: None, hasty=True, "
         "patient=lambda: False)\n"
         "print(runner.carry_out(office, record, resumed=sys.argv[2] == 'resumed').outcome)\n"
