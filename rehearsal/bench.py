@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from recovery.errors import LifeboatError
+
 _NO_OPS = 40
 
 
@@ -69,18 +71,56 @@ def quick() -> list[Figure]:
     ]
 
 
-def of_rehearsal(report: dict[str, Any], *, running: bool) -> list[Figure]:
-    """Figures of a rehearsal's `report.json`."""
-    measured, limits = report["measured"], (60.0, 30.0) if running else (150.0, 75.0)
-    name = "rehearsal on a running world" if running else "rehearsal from nothing"
+@dataclass(frozen=True)
+class Timed:
+    """A rehearsal on a world of its own, timed from outside, start of the programs included."""
+
+    up_s: float
+    """World and stacks, from nothing until the service answers."""
+    rehearsed_s: float
+    """The rehearsal on that running world."""
+    report: dict[str, Any]
+
+
+def rehearsed() -> Timed:
+    """Bring a world up with its stacks, then rehearse on it; the world is gone afterwards.
+
+    The world's name is its own: worlds that run are left alone. LifeboatError when any of it failed, since
+    figures of a failed rehearsal mean nothing.
+    """
+    from rehearsal import launch
+
+    name = f"bench-{os.getpid()}"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            up = _timed("world", "up", "--name", name)
+            run = _timed("rehearse", "region-loss", "--world", name, "--out", folder)
+        finally:
+            launch.down(name)
+        return Timed(up, run, json.loads((Path(folder) / "report.json").read_text()))
+
+
+def of_rehearsal(timed: Timed) -> list[Figure]:
+    """Figures of a rehearsal: its two budgets, and what its report measured."""
+    measured, promised = timed.report["measured"], timed.report["promised"]["rto_s"]
     return [
-        Figure(name, report["wall_s"], "s", *limits),
-        Figure("overhead ratio of the run", measured["overhead_ratio"] or 0.0, "", 1.10, 1.05),
-        Figure("downtime here", measured["rto_s"] or 0.0, "s", report["promised"]["rto_s"], 30.0),
-        Figure(
-            "downtime forecast", report["forecast"]["rto_s"] or 0.0, "s", report["promised"]["rto_s"], 2400.0
-        ),
+        Figure("rehearsal from nothing", timed.up_s + timed.rehearsed_s, "s", 150.0, 75.0),
+        Figure("rehearsal on a running world", timed.rehearsed_s, "s", 60.0, 30.0),
+        Figure("overhead ratio of the run", measured["overhead_ratio"], "", 1.10, 1.05),
+        Figure("downtime here", measured["rto_s"], "s", promised, 30.0),
+        Figure("downtime forecast", timed.report["forecast"]["rto_s"], "s", promised, 2400.0),
     ]
+
+
+def _timed(*arguments: str) -> float:
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "rehearsal.cli", *arguments], check=False, stdout=sys.stderr)
+    if done.returncode != 0:
+        raise LifeboatError(
+            f"`dr {' '.join(arguments[:2])}` failed (exit code {done.returncode})",
+            means="there is nothing to measure; what it said is above",
+        )
+    return time.perf_counter() - started
 
 
 def load() -> str:

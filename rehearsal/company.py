@@ -27,6 +27,7 @@ from rehearsal.world import WorldSettings
 
 EDGE, STANDBY, PRIMARY = "edge", "dr-aws", "prod"
 _SERVES_WITHIN_S = 60.0
+_BUCKETS_WITHIN_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -115,21 +116,18 @@ def bring_up(platform: Platform, story: Story) -> None:
     LifeboatError says which of it failed.
     """
     builds = _Builds(platform, _config(platform, "artefactVersion"), _config(platform, "bundleVersion"))
-    settings = platform.settings
     story.doing("stacks", f"{EDGE} ...")
     platform.pulumi.create(EDGE)
-    with _Beside(lambda: _prepare(platform, builds)) as prepared:
-        _tell(story, platform.pulumi.up(EDGE))
-    prepared.result()
-    story.doing("stacks", f"{STANDBY} ...")
-    with _Beside(lambda: builds.put_when_there(settings.standby)) as standby:
+    with _Beside(builds.build_and_put) as artefacts:
+        with _Beside(lambda: _create(platform, STANDBY, PRIMARY)) as created:
+            _tell(story, platform.pulumi.up(EDGE))
+        created.result()
+        story.doing("stacks", f"{STANDBY} ...")
         _tell(story, platform.pulumi.up(STANDBY))
-    story.doing("stacks", f"{PRIMARY} ...")
-    # a server that finds no artefact is replaced over and over: it has to be there when the first one boots
-    with _Beside(lambda: builds.put_when_there(settings.primary)) as primary:
+        artefacts.result()  # without them the servers of the next stack would never serve
+        story.doing("stacks", f"{PRIMARY} ...")
         _tell(story, platform.pulumi.up(PRIMARY))
-    for put in (standby, primary):
-        put.result()
+    artefacts.result()
     _tell_policies(story)
     story.doing("service", "waiting until it answers ...")
     with _Beside(lambda: platform.dr("state", "keep")) as kept:
@@ -139,10 +137,8 @@ def bring_up(platform: Platform, story: Story) -> None:
     story.end()
 
 
-def _prepare(platform: Platform, builds: _Builds) -> None:
-    """What needs no stack that is up."""
-    builds.build()
-    for stack in (STANDBY, PRIMARY):
+def _create(platform: Platform, *stacks: str) -> None:
+    for stack in stacks:
         platform.pulumi.create(stack)
 
 
@@ -189,14 +185,19 @@ class _Builds:
             raise LifeboatError("the application's own build failed", means=done.stderr[-1000:])
         self._platform.dr("bundle", "--out", str(self._folder), "--version", self._versions["bundle"])
 
-    def put_when_there(self, region: str) -> None:
-        """Put it into the region's bucket as soon as the stack has made that."""
-        until = time.monotonic() + 120
-        while not self._bucket(region):
-            if time.monotonic() > until:
-                raise LifeboatError(f"stack made no bucket for artefacts in {region}")
-            time.sleep(0.2)
-        self.put(region)
+    def build_and_put(self) -> None:
+        """Build, then put it into each site's bucket as soon as its stack has made that.
+
+        A server that finds none is replaced over and over: it has to be there when the first one boots.
+        """
+        self.build()
+        for region in (self._platform.settings.standby, self._platform.settings.primary):
+            until = time.monotonic() + _BUCKETS_WITHIN_S
+            while not self._bucket(region):
+                if time.monotonic() > until:
+                    raise LifeboatError(f"stack made no bucket for artefacts in {region}")
+                time.sleep(0.2)
+            self.put(region)
 
     def put(self, region: str) -> None:
         """Put both there, each with its manifest last."""
@@ -260,6 +261,6 @@ class _Beside:
             self._thread.join()
 
     def result(self) -> None:
-        """Raise what went wrong, if anything did."""
+        """Raise what went wrong, if anything has by now."""
         if self._error is not None:
             raise self._error

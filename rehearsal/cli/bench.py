@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from recovery.errors import LifeboatError
 from rehearsal import bench as benches
 
 
@@ -23,7 +19,7 @@ def bench(
     """Measure what Lifeboat itself costs. Exit code 1: a figure is over its limit."""
     figures = benches.quick()
     if not quick:
-        figures += benches.of_rehearsal(_rehearsal(), running=False)
+        figures += benches.of_rehearsal(benches.rehearsed())
     found = {
         "version": 1,
         "machine": benches.load(),
@@ -40,14 +36,3 @@ def bench(
             bounds = f"at most {figure.limit:g}, goal {figure.goal:g}"
             print(f"  {mark} {figure.name:<32} {figure.value:8.2f} {figure.unit:<3} {bounds}")
     raise typer.Exit(0 if all(figure.kept for figure in figures) else 1)
-
-
-def _rehearsal() -> dict[str, object]:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "rehearsal.cli", "rehearse", "region-loss", "--out", folder]
-        done = subprocess.run(command, check=False, stdout=sys.stderr)
-        report = Path(folder) / "report.json"
-        if not report.exists():
-            raise LifeboatError(f"the rehearsal made no report (exit code {done.returncode})")
-        found: dict[str, object] = json.loads(report.read_text())
-        return found
