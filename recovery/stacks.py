@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Changes", "Place", "Stack", "explain"]
 
+_MADE = re.compile(
+    r"creating urn:pulumi:[^:]+::[^:]+::(?P<kind>\S+?)::(?P<name>[^\s:]+): "
+    r"(?P<what>[^\n]*(?:AlreadyExists|already exists)[^\n]*)"
+)
 POLICIES = Path("infra") / "policies"
 Tell = Callable[[str, float | None], None]
 
@@ -203,6 +208,21 @@ class _Watch:
 def explain(stack: str, error: Exception, changes: Changes) -> LifeboatError:
     """The engine's failure, in its own words but not all of them."""
     said = changes.violations + changes.errors or [str(error).strip()[-1500:]]
+    whole = "\n".join(said)
+    if "passphrase" in whole:
+        return Refusal(
+            f"the passphrase of stack {stack}'s secrets is missing or wrong",
+            means="the stack's state cannot be read, so nothing of it was touched; everything else goes on",
+            cure="export PULUMI_CONFIG_PASSPHRASE=… (or PULUMI_CONFIG_PASSPHRASE_FILE=…) in this shell, "
+            "then dr resume",
+        )
+    if made := _MADE.search(whole):
+        kind, name = made["kind"].rpartition("$")[2], made["name"]
+        return ActionFailed(
+            f"pulumi failed on stack {stack}: {made['what'].strip()}",
+            means="an update that was killed had made it, and could not record it; nothing was made twice",
+            cure=f"let the stack know it: pulumi import --stack {stack} {kind} {name} ID, then dr resume",
+        )
     return ActionFailed(
         f"pulumi failed on stack {stack}: " + "\n    ".join(said[:5]),
         means=f"what it had done by then stays ({changes.done}); `up` goes on from there",

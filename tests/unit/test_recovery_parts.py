@@ -20,7 +20,7 @@ from recovery.endpoints import Reply
 from recovery.errors import InputError, Refusal
 from recovery.pulumi_cli import stale_locks
 from recovery.stack_files import Place, StackFiles
-from recovery.stacks import Changes
+from recovery.stacks import Changes, explain
 from tests.fakes import contracts
 from tests.fakes.sites import FakeStores
 
@@ -129,6 +129,19 @@ def test_a_stack_without_configuration_is_refused(tmp_path: Path) -> None:
     (tmp_path / "project" / "Pulumi.dr-aws.yaml").unlink()
     with pytest.raises(InputError, match=r"Pulumi\.dr-aws\.yaml is not there"):
         one.stage()
+
+
+def test_a_wrong_passphrase_is_not_tried_again() -> None:
+    for said in ("get stack secrets manager: incorrect passphrase", "passphrase must be set with PULUMI_…"):
+        told = explain("dr-aws", RuntimeError(f"code: 255 stderr: error: {said}"), Changes())
+        assert isinstance(told, Refusal) and "PULUMI_CONFIG_PASSPHRASE=" in told.cure
+
+
+def test_what_a_killed_update_made_is_named_with_its_import() -> None:
+    urn = "urn:pulumi:dr-aws::lifeboat::lifeboat:aws:BackupKey$aws:kms/replicaKey:ReplicaKey::backups"
+    failed = Changes(errors=[f"creating {urn}: (AlreadyExistsException) mrk-1 already exists in us-east-1."])
+    told = explain("dr-aws", RuntimeError("code: 255"), failed)
+    assert "pulumi import --stack dr-aws aws:kms/replicaKey:ReplicaKey backups ID" in told.cure
 
 
 def test_only_an_update_of_the_database_is_harmless() -> None:
