@@ -40,8 +40,11 @@ class Figure:
 
 
 def help_seconds() -> float:
-    """`dr --help`, median of seven."""
-    return _median(7, lambda: _run([sys.executable, "-m", "recovery.cli", "--help"]))
+    """`dr --help`, median of seven: by ./dr where that is what runs us, its own checks included."""
+    root = Path(__file__).parent.parent
+    set_up = Path(sys.prefix) == root / ".venv"  # else ./dr would begin to set itself up
+    command = [str(root / "dr")] if set_up else [sys.executable, "-m", "recovery.cli"]
+    return _median(7, lambda: _run([*command, "--help"]))
 
 
 def step_milliseconds() -> float:
