@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -26,11 +27,12 @@ pytestmark = pytest.mark.world
 @pytest.fixture(scope="module")
 def world() -> Iterator[Databases]:
     no_proxies()
-    settings = launch.up("test-rds-backups", scale=600, dies_with_us=True)
+    name = f"test-rds-backups-{os.getpid()}"
+    settings = launch.up(name, scale=600, dies_with_us=True)
     try:
         yield Databases(settings)
     finally:
-        launch.down("test-rds-backups")
+        launch.down(name)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,11 +19,12 @@ pytestmark = pytest.mark.world
 @pytest.fixture(scope="module")
 def world() -> Iterator[Databases]:
     no_proxies()
-    settings = launch.up("test-rds", scale=1200, dies_with_us=True)
+    name = f"test-rds-{os.getpid()}"
+    settings = launch.up(name, scale=1200, dies_with_us=True)
     try:
         yield Databases(settings)
     finally:
-        launch.down("test-rds")
+        launch.down(name)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import threading
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -21,6 +22,9 @@ _ALSO_KNOWN = frozenset({"kms_key_id", "enable_iam_database_authentication"})
 MODIFIABLE = frozenset({"available", "storage-optimization", "storage-full"})
 """States in which ModifyDBInstance is taken. AWS documents none of this; public reports show it refused with
 "Database instance is not in available state.", so `backing-up` is held to be one of those that refuse."""
+
+
+_MAKING_DEFAULTS = threading.Lock()  # two creations at once would both make the default subnet group
 
 
 def refuse(code: str, message: str) -> RDSClientError:
@@ -57,6 +61,12 @@ def kms_key_arn(backend: Any, key: str) -> str:
 
 def default_subnet_group(backend: Any) -> str:
     """`default`: the default VPC's subnets, as AWS makes it when none is named."""
+    with _MAKING_DEFAULTS:
+        _make_default_subnet_group(backend)
+    return "default"
+
+
+def _make_default_subnet_group(backend: Any) -> None:
     if "default" not in backend.subnet_groups:
         subnets = list(ec2_backends[backend.account_id][backend.region_name].get_default_subnets().values())
         if len(subnets) < 2:
@@ -65,7 +75,6 @@ def default_subnet_group(backend: Any) -> str:
                 "No default subnets detected in VPC; pass a DBSubnetGroupName.",
             )
         backend.create_subnet_group("default", "default", subnets, [])
-    return "default"
 
 
 def default_security_group(backend: Any, vpc: str) -> str:
