@@ -26,7 +26,10 @@ def rehearse(
         float, typer.Option(help="Divide the clouds' waits by this.", min=1)
     ] = launch.DEFAULT_SCALE,
     world: Annotated[
-        str, typer.Option(help="Rehearse on this running world (default: one of its own).")
+        str,
+        typer.Option(
+            help="Rehearse on this running world (default: `world` if it runs, else one of its own)."
+        ),
     ] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the world running, to look around.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
