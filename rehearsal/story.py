@@ -27,7 +27,7 @@ class Story:
             now = datetime.now(UTC)
             if self.as_json:
                 row = {"at": f"{now:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z", "event": topic, "text": text} | data
-                self._print(json.dumps(row, default=str))
+                self._print(json.dumps(row, default=str, ensure_ascii=False))
             elif self._terminal:
                 self._close()
                 self._print(f"{topic:<10} {text}")

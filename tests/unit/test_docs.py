@@ -1,0 +1,40 @@
+"""What the documents claim can be looked up: tests exist, files exist, no promise is left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COVERAGE = (ROOT / "docs" / "coverage.md").read_text()
+PROMISES = (("P", 8), ("S", 9), ("D", 12), ("T", 4))
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_every_promise_is_accounted_for() -> None:
+    said = re.findall(r"^\| ([PSDT]\d+) \|", COVERAGE, re.MULTILINE)
+    assert said == [f"{letter}{n}" for letter, count in PROMISES for n in range(1, count + 1)]
+
+
+def test_a_promise_without_a_test_says_what_is_not_kept() -> None:
+    for line in re.findall(r"^\| [PSDT]\d+ \|.*$", COVERAGE, re.MULTILINE):
+        assert "::" in line or "not yet" in line or line.startswith("| T1"), line
+
+
+def test_every_test_that_is_named_exists() -> None:
+    for file, name in re.findall(r"`([\w/]+\.py)::(\w+)`", COVERAGE):
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(), f"{file}::{name}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    text = page.read_text()
+    links = [target for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text) if "://" not in target]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    named = re.findall(r"`((?:infra|recovery|rehearsal|plans|checks|docs|tools|tests)/[\w./-]*\w)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []

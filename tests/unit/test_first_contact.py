@@ -1,0 +1,227 @@
+"""What a stranger meets first: `./dr` on a machine that lacks something, and Ctrl-C."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from recovery.errors import InputError
+from rehearsal import launch
+from rehearsal.story import Story
+
+ROOT = Path(__file__).resolve().parents[2]
+BASICS = "bash env readlink dirname uname awk df cmp sleep kill tail tr rm cp cat"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A PATH with what every system has, and nothing of ours."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in BASICS.split():
+        if found := shutil.which(name):
+            (programs / name).symlink_to(found)
+    return programs
+
+
+def give(machine: Path, name: str, script: str = "exit 0") -> None:
+    (machine / name).write_text(f"#!/bin/sh\n{script}\n")
+    (machine / name).chmod(0o755)
+
+
+def dr(machine: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    home = machine.parent / "home"
+    home.mkdir(exist_ok=True)
+    env = {"PATH": str(machine), "HOME": str(home), "LIFEBOAT_VENV": str(machine.parent / "venv")}
+    return subprocess.run(
+        [str(ROOT / "dr"), *words], env=env, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def refusal(done: subprocess.CompletedProcess[str], machine: Path) -> str:
+    """What was said: exit code 2, what it means, a cure; nothing was begun."""
+    assert done.returncode == 2, done
+    assert "error: " in done.stderr
+    assert "now: " in done.stderr
+    assert not (machine.parent / "venv").exists()
+    return done.stderr
+
+
+def test_without_python_it_says_which_one_it_looked_for(machine: Path) -> None:
+    for name in ("curl", "setpriv", "flock"):
+        give(machine, name)
+    assert "no Python 3.12 or later" in refusal(dr(machine, "rehearse", "region-loss"), machine)
+
+
+def test_an_old_python_is_no_python(machine: Path) -> None:
+    give(machine, "python3", "exit 1")
+    assert "no Python 3.12 or later" in refusal(dr(machine, "status"), machine)
+
+
+@pytest.mark.parametrize("missing", ["curl", "setpriv", "flock"])
+def test_missing_programs_are_named_before_anything_is_installed(machine: Path, missing: str) -> None:
+    for name in {"curl", "setpriv", "flock"} - {missing}:
+        give(machine, name)
+    assert f"not installed: {missing}" in refusal(dr(machine, "world", "up"), machine)
+
+
+def test_elsewhere_than_on_linux_a_rehearsal_is_refused_at_once(machine: Path) -> None:
+    (machine / "uname").unlink()
+    give(machine, "uname", "echo Darwin")
+    assert "needs Linux, and this is Darwin" in refusal(dr(machine, "rehearse", "region-loss"), machine)
+
+
+def test_a_full_disk_is_named_as_such(machine: Path) -> None:
+    """The python makes a virtual environment like a disk with no space does."""
+    for name in ("curl", "setpriv", "flock"):
+        give(machine, name)
+    full = 'case "$*" in *"-m venv"*) echo "OSError: [Errno 28] No space left on device" >&2; exit 1;; esac'
+    give(machine, "python3.12", full)
+    said = refusal(dr(machine, "rehearse", "region-loss"), machine)
+    assert "is full" in said
+    assert "free some space" in said
+
+
+def test_a_set_up_that_fails_shows_why(machine: Path) -> None:
+    give(machine, "python3.12", 'case "$*" in *"-m venv"*) echo "the reason" >&2; exit 1;; esac')
+    said = refusal(dr(machine, "status"), machine)
+    assert "the reason" in said
+    assert "setting up failed at" in said
+
+
+def test_a_world_names_the_program_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="not installed: setpriv, curl, bash") as error:
+        launch.up("never-up")
+    assert "util-linux" in error.value.cure
+
+
+@pytest.fixture
+def installer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("install", ROOT / "tools" / "pulumi" / "install.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_without_go_and_pulumi_it_says_what_to_install(machine: Path) -> None:
+    """Pulumi's own installer is asked first; it needs a shell with curl, which this machine has not."""
+    command = [sys.executable, str(ROOT / "tools" / "pulumi" / "install.py"), str(machine.parent / "cache")]
+    env = {"PATH": str(machine), "HOME": str(machine.parent), "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "no `pulumi` on PATH, and no Go" in done.stderr
+    assert "install Go" in done.stderr
+    assert list((machine.parent / "cache").iterdir()) == []
+
+
+def test_a_build_without_space_says_so(machine: Path) -> None:
+    give(machine, "go", 'echo "write /tmp/x: no space left on device" >&2; exit 1')
+    command = [sys.executable, str(ROOT / "tools" / "pulumi" / "install.py"), str(machine.parent / "cache")]
+    env = {"PATH": str(machine), "HOME": str(machine.parent)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "the disk is full" in done.stderr
+    assert list((machine.parent / "cache").iterdir()) == []
+
+
+def test_an_interrupted_build_leaves_nothing(machine: Path) -> None:
+    give(machine, "go", 'case "$1" in build) exec sleep 60;; esac')
+    cache = machine.parent / "cache"
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "tools" / "pulumi" / "install.py"), str(cache)],
+        env={"PATH": str(machine), "HOME": str(machine.parent)},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while not (cache.exists() and list(cache.iterdir())):
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"interrupted" in said
+    assert b"Traceback" not in said
+    assert list(cache.iterdir()) == []
+
+
+def test_progress_is_a_line_now_and_then_where_nobody_watches(installer: ModuleType) -> None:
+    out = io.StringIO()
+    teller = installer.Teller(out)
+    for percent in range(101):
+        teller(percent / 100)
+    teller.over(good=True)
+    lines = out.getvalue().splitlines()
+    assert [line.rpartition(" ")[2] for line in lines[:-1]] == ["0%", "20%", "40%", "60%", "80%", "100%"]
+    assert "✓" in lines[-1]
+
+
+SCRIPT = """
+import sys, time
+from rehearsal.cli.interrupt import tidy
+def clean():
+    print("cleaning", flush=True)
+    time.sleep(1)
+    print("clean", flush=True)
+with tidy(clean, left="nothing is left behind"):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_command_tidies_up_even_when_it_is_interrupted_again(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.stdout.readline() == "cleaning\n"
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=20)
+    assert out == "clean\n"
+    assert said.splitlines()[-1] == "nothing is left behind"
+    assert process.returncode == 130
+
+
+def test_events_are_one_json_object_a_line_and_the_report_is_the_last() -> None:
+    out = io.StringIO()
+    story = Story(as_json=True, out=out)
+    story.tell("world", "three regions", name="x")
+    story.doing("stacks", "edge ...")
+    story.add("stacks", "edge ✓", stack="edge")
+    story.line("for people")
+    story.blank()
+    story.end()
+    story.report('{"outcome": "recovered"}')
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [row["event"] for row in rows] == ["world", "stacks", "report"]
+    assert rows[-1]["report"] == {"outcome": "recovered"}
+
+
+def test_without_a_terminal_each_event_is_a_line_with_its_time() -> None:
+    out = io.StringIO()
+    story = Story(out=out)
+    story.doing("stacks", "edge ...")
+    story.add("stacks", "edge ✓")
+    story.add("stacks", "dr-aws ✓")
+    story.end()
+    told = [line[9:] for line in out.getvalue().splitlines()]
+    assert told == ["stacks     edge ✓", "stacks     dr-aws ✓"]
