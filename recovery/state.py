@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from infra import outputs
 from infra.outputs import SiteContract
 from recovery.errors import InputError, LifeboatError, Refusal
-from recovery.sites.ports import Sites, Stores
+from recovery.sites.ports import Health, Sites, Stores
 
 PREFIX = "stacks"
 
@@ -116,6 +117,18 @@ def reachable_stores(
         for c in contracts
         if c.region not in lost
     }
+
+
+def silent(sites: Sites, contracts: Sequence[SiteContract]) -> dict[str, str]:
+    """Sites that do not answer now (stack -> why), asked side by side; takes about two seconds at most."""
+
+    def ask(contract: SiteContract) -> str:
+        bad = [f for f in sites.of(contract).probe() if f.health is Health.UNHEALTHY]
+        return "; ".join(f"{f.path}: {f.detail}" for f in bad)
+
+    with ThreadPoolExecutor(4) as pool:
+        said = dict(zip((c.stack for c in contracts), pool.map(ask, contracts), strict=True))
+    return {stack: why for stack, why in said.items() if why}
 
 
 def local_sites(state: Path, stacks: Sequence[str]) -> list[SiteContract]:

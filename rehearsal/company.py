@@ -89,20 +89,24 @@ class Platform:
         )
 
 
-def reach(settings: WorldSettings) -> Platform:
-    """The platform of a world, whether or not its stacks are up yet.
-
-    Points this whole process at the world: code of recovery finds its endpoints in the environment.
-    """
+def platform(settings: WorldSettings) -> Platform:
+    """The platform of a world, whether or not its stacks are up yet. InputError without a Pulumi CLI."""
     copy = prepare(settings)
     program = shutil.which("pulumi", path=os.environ.get("LIFEBOAT_PULUMI")) or shutil.which("pulumi")
     if program is None:
         raise InputError("there is no `pulumi` on the PATH", cure="start this by ./dr, which puts one there")
     pulumi = Path(program).parent
     variables = environment(settings, pulumi=pulumi) | {"LIFEBOAT_PYTHON": sys.executable}
-    os.environ.clear()
-    os.environ.update(variables)
     return Platform(settings, copy, variables, Pulumi(copy, variables, settings.home / "logs"))
+
+
+def reach(settings: WorldSettings) -> Platform:
+    """The same, and this whole process is pointed at the world: code of recovery finds its endpoints in the
+    environment."""
+    found = platform(settings)
+    os.environ.clear()
+    os.environ.update(found.environment)
+    return found
 
 
 def is_up(platform: Platform) -> bool:

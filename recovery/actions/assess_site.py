@@ -43,8 +43,9 @@ class AssessSite(Action):
         return (Need("s3", ctx.target.region, "data"), Need("elb", ctx.target.region))
 
     def preview(self, ctx: Context) -> Preview:
-        """Changes nothing."""
-        return Preview(expected_seconds=5)
+        """Changes nothing; says so when the target serves already."""
+        serving = "" if options(ctx, AssessWith).again else _serves(ctx)
+        return Preview(expected_seconds=5, refusals=(serving,) if serving else ())
 
     def perform(self, ctx: Context) -> SiteLost:
         """Probe everything side by side."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
 from recovery.actions.facts import SiteQuarantined
-from recovery.errors import ActionFailed
+from recovery.errors import ActionFailed, Refusal
 
 
 class QuarantineSite(Action):
@@ -18,26 +18,36 @@ class QuarantineSite(Action):
         "autoscaling:DescribeInstanceRefreshes",
         "autoscaling:UpdateAutoScalingGroup",
         "ec2:AuthorizeSecurityGroupIngress",
-        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
         "ec2:RevokeSecurityGroupIngress",
         "elasticloadbalancing:DescribeListeners",
         "elasticloadbalancing:ModifyListener",
+        "s3:GetObject",
     )
 
     def needs(self, ctx: Context) -> tuple[Need, ...]:
         """The returned site's own control planes."""
         region = ctx.source.region
-        return tuple(Need(service, region) for service in ("ec2", "autoscaling", "elb"))
+        planes = tuple(Need(service, region) for service in ("ec2", "autoscaling", "elb"))
+        return (*planes, Need("s3", ctx.edge.latch.region, "data"))
 
     def preview(self, ctx: Context) -> Preview:
         """What it would stop."""
+        if serving := _leads_there(ctx):
+            return Preview(refusals=(serving,))
         if ctx.sites.of(ctx.source).fence.is_quarantined():
-            return Preview()
+            return Preview(notes=("quarantined already",))
         change = Change("~", f"{ctx.source.stack}: no servers, holding page, database closed")
         return Preview(changes=(change,), expected_seconds=60)
 
     def perform(self, ctx: Context) -> SiteQuarantined:
-        """Quarantine and wait until nothing runs."""
+        """Quarantine and wait until nothing runs. Refusal while the name may lead there."""
+        if serving := _leads_there(ctx):
+            raise Refusal(
+                serving,
+                means=f"to quarantine {ctx.source.stack} would take the service from its customers",
+                cure="quarantine only a site that another one has taken over from",
+            )
         fence = ctx.sites.of(ctx.source).fence
         done = tuple(fence.quarantine())
         ctx.progress("; ".join(done) or "quarantined already", None)
@@ -69,3 +79,12 @@ class QuarantineSite(Action):
                 f"{site.database.settings.port} --source-group {site.network.web_security_group_id}",
             )
         )
+
+
+def _leads_there(ctx: Context) -> str:
+    """Why customers may be led to the site; empty when the latch keeps them away."""
+    engaged = ctx.sites.latch(ctx.edge).engaged()
+    if engaged:
+        return ""
+    why = "is not engaged" if engaged is False else "cannot be read"
+    return f"the latch {why}: {ctx.edge.service_name} may lead to {ctx.source.stack}"

@@ -45,18 +45,30 @@ def put(
 
 @app.command("list")
 def list_(json: common.Json = False) -> None:
-    """Artefacts in each site's store."""
+    """Artefacts in each site's store. Exit code 1: a site does not answer."""
     from recovery.sites import connect
-    from recovery.state import local_sites
+    from recovery.state import local_sites, silent
 
     root, state = common.project()
     company = continuity.load(root / continuity.FILE)
     sites = connect("lifeboat/artefact/list")
-    for contract in local_sites(state, list(company.sites)):
+    contracts = local_sites(state, list(company.sites))
+    gone = silent(sites, contracts)
+    for contract in contracts:
+        if contract.stack in gone:
+            _say({"site": contract.stack, "trouble": gone[contract.stack]}, json=json)
+            continue
         for key in sites.of(contract).stores.keys("artefacts", ""):
             if key.endswith("/manifest.json"):
                 name, version = key.split("/")[:2]
-                if json:
-                    common.show_json({"site": contract.stack, "artefact": name, "version": version})
-                else:
-                    common.show(f"{contract.stack:<10} {name:<10} {version}")
+                _say({"site": contract.stack, "artefact": name, "version": version}, json=json)
+    raise typer.Exit(1 if gone else 0)
+
+
+def _say(row: dict[str, str], *, json: bool) -> None:
+    if json:
+        common.show_json(row)
+    elif "trouble" in row:
+        common.show(f"{row['site']:<10} unknown    {row['trouble']}")
+    else:
+        common.show(f"{row['site']:<10} {row['artefact']:<10} {row['version']}")

@@ -10,6 +10,7 @@ import typer
 from recovery import continuity, state
 from recovery.cli import common
 from recovery.clock import SystemClock, iso
+from recovery.errors import LifeboatError
 
 app = common.make_app()
 
@@ -60,19 +61,27 @@ def show(json: common.Json = False) -> None:
     root, folder = common.project()
     company = continuity.load(root / continuity.FILE)
     known = [company.edge, *company.sites]
-    stores = state.reachable_stores(
-        connect("lifeboat/state/show"), state.local_sites(folder, known), frozenset()
-    )
+    sites, contracts = connect("lifeboat/state/show"), state.local_sites(folder, known)
+    gone = state.silent(sites, contracts)
+    for contract in contracts:
+        if contract.stack in gone:
+            where = f"s3://{contract.store('state').bucket} ({contract.region})"
+            _say("", where, None, gone[contract.stack], json=json)
+    lost = frozenset(contract.region for contract in contracts if contract.stack in gone)
+    stores = state.reachable_stores(sites, contracts, lost)
     for stack in known:
-        rows: dict[str, state.Kept | None] = {str(folder): state.kept_locally(folder, stack)}
+        _say(stack, str(folder), state.kept_locally(folder, stack), json=json)
         for where, store in stores.items():
             try:
-                rows[where] = state.kept_in(store, stack)
-            except Exception as error:
-                common.show(f"{stack:<10} unknown  {where}: {error}".splitlines()[0])
-        for where, kept in rows.items():
-            at = iso(kept.at) if kept else "nothing"
-            if json:
-                common.show_json({"stack": stack, "where": where, "at": at if kept else None})
-            else:
-                common.show(f"{stack:<10} {at:<26} {where}")
+                _say(stack, where, state.kept_in(store, stack), json=json)
+            except LifeboatError as error:
+                _say(stack, where, None, error.what, json=json)
+
+
+def _say(stack: str, where: str, kept: state.Kept | None, trouble: str = "", *, json: bool) -> None:
+    at = iso(kept.at) if kept else None
+    if json:
+        common.show_json({"stack": stack, "where": where, "at": at, "trouble": trouble})
+    else:
+        what = "unknown" if trouble else at or "nothing"
+        common.show(f"{stack or 'all':<10} {what:<26} {where}{': ' + trouble if trouble else ''}")

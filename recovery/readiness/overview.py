@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from recovery.continuity import Continuity
 from recovery.engine import beginning, dryrun, history, lease, record, standing, surroundings
 from recovery.engine.surroundings import Clouds
 from recovery.errors import LifeboatError
-from recovery.readiness.sites import SiteFacts, observe
+from recovery.readiness.sites import NO_SERVERS, UNKNOWN, SiteFacts, observe
+from recovery.sites.ports import Health
 from recovery.units import human
 
 
@@ -47,9 +48,30 @@ def look(project: Path, state: Path, clock: Clock) -> Overview:
     now = clock.now()
     with ThreadPoolExecutor(4) as pool:
         facts = tuple(pool.map(lambda stack: _site(project, company, stack, now), company.sites))
+    facts = tuple(_fenced(site) for site in facts) if _latched(project, company) else facts
     plans = sorted((project / "plans").glob("*.yaml"))
-    scenarios = tuple(_scenario(project, state, path, facts, now) for path in plans)
+    found = (_scenario(project, state, path, facts, now) for path in plans)
+    scenarios = tuple(scenario for scenario in found if scenario is not None)
     return Overview(company, facts, scenarios, tuple(_unfinished(state)))
+
+
+def _latched(project: Path, company: Continuity) -> bool:
+    """Whether the latch keeps customers from the primary; what cannot be told counts as no."""
+    try:
+        edge = surroundings.edge(project, company.edge)
+        return sites.connect("lifeboat/status").latch(edge).engaged() is True
+    except LifeboatError:
+        return False
+
+
+def _fenced(site: SiteFacts) -> SiteFacts:
+    """How a primary is shown that the latch keeps customers from, and that answers again."""
+    if site.role != "primary" or site.state in (UNKNOWN, Health.UNHEALTHY):
+        return site
+    if site.serves != "yes" and site.web == NO_SERVERS:
+        return replace(site, state="fenced")
+    loose = "it is back, and may write to its old database and run jobs: dr run quarantine"
+    return replace(site, state="fenced", serves="nobody: latch", problems=(loose, *site.problems))
 
 
 def _site(project: Path, company: Continuity, stack: str, now: datetime) -> SiteFacts:
@@ -61,15 +83,26 @@ def _site(project: Path, company: Continuity, stack: str, now: datetime) -> Site
         return SiteFacts(stack, declared.role, declared.region, problems=(error.what,))
 
 
-def _scenario(project: Path, state: Path, path: Path, facts: Sequence[SiteFacts], now: datetime) -> Scenario:
+def _scenario(
+    project: Path, state: Path, path: Path, facts: Sequence[SiteFacts], now: datetime
+) -> Scenario | None:
+    """None for a plan under which nothing is lost: an errand like `quarantine` is no scenario."""
     try:
         draft = beginning.draft(project, beginning.Order(plan=str(path)), accounts=())
+        if not draft.record.lost:
+            return None
         dry = dryrun.dry_run(draft, Clouds(project, state), state, ask=False)
     except LifeboatError as error:
         return Scenario(path.stem, None, None, "cannot run", error.what.splitlines()[0])
     target = next((site for site in facts if site.stack == draft.record.target), None)
-    loss = (now - target.restorable_to).total_seconds() if target and target.restorable_to else None
-    return Scenario(draft.record.scenario, dry.prediction.likely, loss, _verified(state, draft, target, now))
+    verified = _verified(state, draft, target, now)
+    if target and target.serves == "yes":
+        trouble = f"{target.stack} serves already, and no other site stands by for it"
+        return Scenario(draft.record.scenario, None, None, verified, trouble)
+    loss = None
+    if target and target.restorable_to:
+        loss = max(0.0, (now - target.restorable_to).total_seconds())
+    return Scenario(draft.record.scenario, dry.prediction.likely, loss, verified)
 
 
 def _verified(state: Path, draft: beginning.Draft, target: SiteFacts | None, now: datetime) -> str:

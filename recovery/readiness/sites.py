@@ -12,6 +12,7 @@ from recovery.sites.ports import Backups, Group, Health, Instance, Site, Targets
 from recovery.units import human
 
 UNKNOWN = "unknown"
+NO_SERVERS = "0, ready"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class SiteFacts:
     role: str
     region: str
     state: str = UNKNOWN
-    """healthy, degraded, pilot, unhealthy or unknown. Unknown is never healthy."""
+    """healthy, degraded, pilot, fenced (by the latch), unhealthy or unknown. Unknown is never healthy."""
     database: str = UNKNOWN
     web: str = UNKNOWN
     artefact: str = UNKNOWN
@@ -127,7 +128,7 @@ def _web(seen: _Seen) -> str:
     if seen.group is None or seen.targets is None:
         return UNKNOWN
     if seen.group.desired == 0:
-        return "0, ready"
+        return NO_SERVERS
     return f"{seen.targets.healthy} of {seen.group.desired}"
 
 

@@ -51,6 +51,8 @@ class Room:
         self.clock = FakeClock(moment=NOW)
         self.said: list[str] = []
         self.cancelled = False
+        self.latched: bool | None = True
+        """Where the latch stands when a site is to be quarantined."""
         checks = folder / "checks"
         checks.mkdir()
         (checks / "shop.yaml").write_text(
@@ -64,6 +66,8 @@ class Room:
 
     def context(self, name: str, **with_: Any) -> Context:
         kind: type[With] = registry.find(name).With
+        if name == "quarantine-site" and not self.sites.the_latch.there:
+            self.sites.the_latch.there = self.latched
         return Context(
             run=RUN,
             step=name,
@@ -181,6 +185,18 @@ def test_a_site_that_one_path_still_reaches_is_not_given_up(room: Room) -> None:
         registry.find("assess-site")().perform(room.context("assess-site"))
 
 
+@pytest.mark.parametrize(("latch", "why"), [(False, "is not engaged"), (None, "cannot be read")])
+def test_a_site_that_customers_may_be_led_to_is_not_quarantined(
+    latch: bool | None, why: str, room: Room
+) -> None:
+    room.latched = latch
+    action = registry.find("quarantine-site")()
+    with pytest.raises(Refusal, match=f"the latch {why}"):
+        action.perform(room.context("quarantine-site"))
+    assert not room.sites.of(room.source).fence.quarantined
+    assert why in action.preview(room.context("quarantine-site")).refusals[0]
+
+
 def test_who_knows_better_may_leave_a_site_that_is_reached(room: Room) -> None:
     room.sites.of(room.source).lost = False
     found = registry.find("assess-site")().perform(room.context("assess-site", paths=0))
@@ -198,6 +214,8 @@ def test_a_site_that_serves_already_is_not_recovered_to_once_more(room: Room) ->
     with pytest.raises(Refusal, match="dr-aws in eu-west-1 serves already, by 2 healthy servers") as refused:
         registry.find("assess-site")().perform(room.context("assess-site"))
     assert "--use assess-site.again=true" in refused.value.cure
+    preview = registry.find("assess-site")().preview(room.context("assess-site"))
+    assert "serves already" in preview.refusals[0]
     assert registry.find("assess-site")().perform(room.context("assess-site", again=True))
 
 

@@ -34,12 +34,12 @@ class AwsFence:
         self._web = AutoScalingWebTier(clients, contract)
 
     def quarantine(self) -> Sequence[str]:
-        """Servers to zero, holding page, and the database closed to them: in that order of speed."""
+        """Database closed to web servers, holding page, servers to zero; what is done already stays."""
         done = []
         rules = self._doors()
         if rules:
             self.clients.ec2.revoke_security_group_ingress(
-                GroupId=self._contract.network.database_security_group_id, IpPermissions=rules
+                GroupId=self._contract.network.database_security_group_id, SecurityGroupRuleIds=rules
             )
             done.append("database closed to web servers")
         if not self._web.holding_page():
@@ -72,24 +72,15 @@ class AwsFence:
         group = self._web.group()
         return not self._doors() and self._web.holding_page() and group.maximum == 0 and group.in_service == 0
 
-    def _doors(self) -> list[Any]:
-        """Rules that let the web tier into the database."""
+    def _doors(self) -> list[str]:
+        """Ids of the rules that let the web tier into the database."""
         network = self._contract.network
-        groups = self.clients.ec2.describe_security_groups(GroupIds=[network.database_security_group_id])
-        found = []
-        for rule in groups["SecurityGroups"][0].get("IpPermissions", []):
-            pairs = [
-                {"GroupId": pair["GroupId"]}
-                for pair in rule.get("UserIdGroupPairs", [])
-                if pair.get("GroupId") == network.web_security_group_id
-            ]
-            if pairs:
-                found.append(
-                    {
-                        "IpProtocol": rule["IpProtocol"],
-                        "FromPort": rule["FromPort"],
-                        "ToPort": rule["ToPort"],
-                        "UserIdGroupPairs": pairs,
-                    }
-                )
-        return found
+        rules = self.clients.ec2.describe_security_group_rules(
+            Filters=[{"Name": "group-id", "Values": [network.database_security_group_id]}]
+        )["SecurityGroupRules"]
+        return [
+            rule["SecurityGroupRuleId"]
+            for rule in rules
+            if not rule.get("IsEgress")
+            and rule.get("ReferencedGroupInfo", {}).get("GroupId") == network.web_security_group_id
+        ]
