@@ -83,7 +83,28 @@ def _call(verb: str, args: list[str]) -> int:
         return leaving.code if isinstance(leaving.code, int) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        print(f"✗ {_unknown(verb, error)}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _unknown(verb: str, error: Exception) -> Exception:
+    """An error of ours, told as any other; its traceback is kept in a file."""
+    import tempfile
+    import traceback
+
+    from recovery.errors import LifeboatError
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix=f"dr-{verb}-", suffix=".traceback.txt", delete=False
+    ) as file:
+        file.write("".join(traceback.format_exception(error)))
+    return LifeboatError(
+        f"dr {verb} met something that it does not know: {type(error).__name__}: {error}",
+        means="it ended there; a run that was under way is kept as far as it was",
+        cure=f"read {file.name}; a run goes on with: dr resume",
+    )
 
 
 if __name__ == "__main__":

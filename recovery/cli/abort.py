@@ -30,6 +30,7 @@ def abort(
     """End a run. Steps that are under way stop where they can be taken up; what cannot be undone stays."""
     root, state = common.project()
     record = common.the_run(state, run)
+    common.refuse_finished(state, record)
     company = record.people()
     who = common.person(company, by)
     allowed = succession.may_decide(company, company.owner)

@@ -26,6 +26,7 @@ def approve(
     """Approve a step, or say that a manual one is done. Recorded with your name."""
     root, state = common.project()
     record = common.the_run(state, run)
+    common.refuse_finished(state, record)
     company = record.people()
     who = common.person(company, by)
     try:

@@ -90,6 +90,19 @@ def same_account(record: RunRecord, root: Path) -> Account | None:
     return record.accounts[0] if record.accounts else None
 
 
+def refuse_finished(state: Path, record: RunRecord) -> None:
+    """InputError when the run is over: nothing that is said to it can count."""
+    from recovery.engine import standing
+
+    how = standing.outcome(standing.entries(state, record.id))
+    if how is not None:
+        raise InputError(
+            f"run {record.id} is finished: {how}",
+            means="nothing that is said to it counts any more; nothing was recorded",
+            cure=f"see what it did: dr report {record.id}",
+        )
+
+
 def send(state: Path, record: RunRecord, answer: Answer) -> str:
     """Give an answer to a run; says who will read it."""
     from recovery.engine import database, inbox, lease

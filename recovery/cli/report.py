@@ -33,4 +33,4 @@ def report(
     else:
         common.show(reports.summary(found, story))
         common.show(f"           report: {page}")
-    raise typer.Exit(0 if found.outcome == "recovered" else 1)
+    raise typer.Exit(0 if found.outcome == "recovered" and found.journal.verified else 1)

@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from recovery.errors import Refusal
+
 
 def url(state: Path) -> str:
     """LIFEBOAT_ENGINE_URL (PostgreSQL, for several operators), or SQLite in the state folder."""
@@ -32,6 +34,16 @@ def _prepare(connection: Any, _record: object) -> None:
     if sqlite3.sqlite_version_info < (3, 42):
         # Debian 12 and Ubuntu 22.04 know no unixepoch('subsec'), without which DBOS cannot launch.
         connection.create_function("unixepoch", -1, lambda *a: time.time() if a else int(time.time()))
-    for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.OperationalError:
+        raise  # locked, or the disk is full: not the file's fault
+    except sqlite3.DatabaseError as error:
+        raise Refusal(
+            f"the engine's database (engine.sqlite in the state folder) cannot be read: {error}",
+            means="runs cannot be taken up from here; what they made in the cloud is untouched, and carries "
+            "the tag lifeboat-run",
+            cure="put a copy of the file back; or move it away with the folder runs/, and begin a new run",
+        ) from error
     connection.isolation_level = "IMMEDIATE"  # DBOS relies on this; a custom engine must set it itself

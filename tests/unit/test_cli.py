@@ -12,6 +12,12 @@ from pathlib import Path
 import pytest
 
 from recovery.cli import __main__ as dr
+from recovery.cli.watching import decision
+from recovery.clock import SystemClock
+from recovery.engine import beginning, database
+from recovery.engine.events import Event
+from recovery.engine.journal import Journal
+from recovery.engine.record import Account
 from tests.fakes import contracts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,3 +146,82 @@ def test_help_comes_at_once() -> None:
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & {"typer", "pydantic", "dbos", "boto3", "rich"}
+
+
+@pytest.fixture
+def run_id(project: Path) -> str:
+    """A run that is on record, and has not begun."""
+    order = beginning.Order(plan="region-loss", by="ada")
+    account = Account(provider="aws", account="123456789012", endpoint="aws")
+    record = beginning.draft(project, order, accounts=(account,)).record
+    folder = project / ".lifeboat" / "runs" / record.id
+    folder.mkdir(parents=True)
+    record.save(folder)
+    return record.id
+
+
+@pytest.mark.parametrize("verb", [("approve", "{run}", "cutover"), ("abort", "{run}")])
+def test_nothing_can_be_said_to_a_finished_run(
+    capsys: pytest.CaptureFixture[str], project: Path, run_id: str, verb: tuple[str, ...]
+) -> None:
+    engine = database.connect(project / ".lifeboat")
+    Journal.create(engine)
+    Journal(engine, run_id).write(SystemClock().now(), "finished", data={"outcome": "aborted"})
+    engine.dispose()
+    code, _, err = call(capsys, *(word.format(run=run_id) for word in verb), "--by", "ada")
+    assert code == 2
+    assert f"run {run_id} is finished: aborted" in err and "dr report" in err
+
+
+def test_an_engines_database_that_is_none_is_told_with_a_cure(
+    capsys: pytest.CaptureFixture[str], project: Path, run_id: str
+) -> None:
+    (project / ".lifeboat" / "engine.sqlite").write_text("garbage" * 100)
+    code, _, err = call(capsys, "abort", run_id, "--by", "ada")
+    assert code == 1
+    assert "engine.sqlite" in err and "Traceback" not in err and "now:" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--override", "assess"), "later steps take what it gives, and no --fact was given"),
+        (("--override", "asses"), "the plan has no step `asses`"),
+        (("--skip", "nothing"), "the plan has no step `nothing`"),
+        (("--override", "assess", "--fact", "nowhere.json"), "no JSON that can be read"),
+    ],
+)
+def test_a_decision_that_cannot_count_is_refused_at_once(
+    capsys: pytest.CaptureFixture[str], project: Path, run_id: str, options: tuple[str, ...], said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("recovery.cli.common.same_account", lambda record, root: None)
+    code, _, err = call(capsys, "resume", run_id, "--by", "ada", *options)
+    assert code == 2
+    assert said in err
+
+
+def test_a_cure_names_the_run_and_says_resume_once() -> None:
+    def shown(cure: str) -> str:
+        error = {"what": "it broke", "means": "m", "cure": cure}
+        event = Event(SystemClock().now(), "r-1", "awaiting-decision", "a", data={"error": error})
+        return decision(event, 3)
+
+    assert "now:   aws kms enable-key   then   dr resume r-1\n" in shown("aws kms enable-key, then dr resume")
+    assert "now:   look   then   dr resume r-1\n" in shown("look")
+    assert "now:   dr resume r-1 --use a.b=c\n" in shown("dr resume … --use a.b=c")
+    assert "✗ a failed after 3 tries\n  it broke\n  means: m\n" in shown("")
+
+
+def test_an_error_of_our_own_is_told_like_any_other_and_its_traceback_kept(
+    capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("never heard of")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("recovery.cli.common.project", broken)
+    code, _, err = call(capsys, "status")
+    assert code == 1
+    assert "RuntimeError: never heard of" in err and "Traceback" not in err
+    assert "never heard of" in next(tmp_path.glob("dr-status-*.traceback.txt")).read_text()
