@@ -26,6 +26,7 @@ DEFAULT_NAME = "world"
 DEFAULT_SCALE = 60.0
 REGIONS = ("eu-central-1", "eu-west-1", "us-east-1")
 _START_WITHIN_S = 60.0
+_NEEDS_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def up(
     if running := find(name):
         return running.settings
     homes.remove(home)
+    _needs_space(home.parent)
     claim = homes.claim(home, port=WorldSettings.api_port)
     try:
         settings = _prepare(home, name, claim.prefix, scale=scale, seed=seed)
@@ -75,11 +77,7 @@ def up(
         claim.give_up()
         homes.remove(home)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(
-                f"the disk under {home.parent} is full",
-                means="a rehearsal world needs about 1 GB there",
-                cure="free some space, or set TMPDIR to a folder on another disk",
-            ) from error
+            raise _disk_full(home.parent) from error
         raise
     claim.close()
     return settings
@@ -93,6 +91,20 @@ def _needs_programs() -> None:
             means="the rehearsal's machines boot by bash and curl, and its servers are started by setpriv",
             cure="install bash, curl and util-linux (apt install bash curl util-linux)",
         )
+
+
+def _needs_space(folder: Path) -> None:
+    """Without it databases and stacks fail in the middle, each in words of its own."""
+    if shutil.disk_usage(folder).free < _NEEDS_BYTES:
+        raise _disk_full(folder)
+
+
+def _disk_full(folder: Path) -> InputError:
+    return InputError(
+        f"the disk under {folder} is full, or nearly so",
+        means=f"a rehearsal world needs {_NEEDS_BYTES / 1e9:g} GB there",
+        cure="free some space, or set TMPDIR to a folder on another disk",
+    )
 
 
 def _prepare(home: Path, name: str, prefix: str, *, scale: float, seed: int) -> WorldSettings:

@@ -107,6 +107,14 @@ def test_a_world_names_the_program_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp
     assert "util-linux" in error.value.cure
 
 
+def test_a_world_is_refused_where_it_would_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_NEEDS_BYTES", 1 << 60)
+    with pytest.raises(InputError, match="is full") as error:
+        launch.up("never-up")
+    assert "TMPDIR" in error.value.cure
+    assert launch.find("never-up") is None
+
+
 @pytest.fixture
 def installer() -> ModuleType:
     spec = importlib.util.spec_from_file_location("install", ROOT / "tools" / "pulumi" / "install.py")
