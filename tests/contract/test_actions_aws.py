@@ -135,11 +135,20 @@ def test_a_machine_that_ended_without_a_word_is_noticed(runner: Ec2Runner) -> No
 def test_another_job_under_the_same_key_forgets_the_old_result(
     runner: Ec2Runner, contract: SiteContract
 ) -> None:
-    runner.start(KEY, job(1), {})
+    runner.start(KEY, job(), {})
     answer(contract, Result(ok=True))
-    runner.start(KEY, job(2), {})
+    elsewhere = TARGET.model_copy(update={"host": "10.0.0.2"})
+    runner.start(KEY, AwaitSql(target=elsewhere, seconds=60), {})
     assert runner.result(KEY) is None
     assert envelope(stored(contract, JOB)).generation == 2
+
+
+def test_a_job_asked_for_again_with_less_time_left_is_the_same_job(
+    runner: Ec2Runner, contract: SiteContract
+) -> None:
+    machine = runner.start(KEY, job(60), {})
+    assert runner.start(KEY, job(48), {}) == machine
+    assert envelope(stored(contract, JOB)).generation == 1
 
 
 def test_the_client_token_is_the_jobs_own(runner: Ec2Runner, contract: SiteContract) -> None:

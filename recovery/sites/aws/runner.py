@@ -130,7 +130,9 @@ class Ec2Runner:
             work = Envelope(key=key, job=job)
             self._put(work)
             return work
-        return before if before.job == job else self._renew(before.model_copy(update={"job": job}))
+        if before.job is not None and before.job.model_copy(update={"seconds": job.seconds}) == job:
+            return before  # how long it may take depends on when it was asked, and makes it no other job
+        return self._renew(before.model_copy(update={"job": job}))
 
     def _renew(self, before: Envelope) -> Envelope:
         work = before.model_copy(update={"generation": before.generation + 1})
