@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import threading
 from datetime import UTC, datetime
@@ -18,8 +19,9 @@ class Story:
         self._terminal = self._out.isatty() and not as_json
         self._lock = threading.Lock()
         self._open = ""
-        self._said = ""
-        """What stands for good on the line that is open."""
+        self._column = 0
+        self._passing = 0
+        """Characters at the end of the open line that stand there for the time being."""
 
     def tell(self, topic: str, text: str, **data: Any) -> None:
         """One event: a topic (`world`, `stacks`, ...), a sentence, and its figures."""
@@ -42,9 +44,9 @@ class Story:
         with self._lock:
             if self._open != topic:
                 self._close()
-                self._open, self._said = topic, f"{topic:<10} "
-            self._said += f"{text}   "
-            self._rewrite("")
+                self._begin(topic)
+            self._erase()
+            self._write(f"{text}   ")
 
     def doing(self, topic: str, text: str) -> None:
         """What takes a while now: a terminal shows it until the topic's next event."""
@@ -52,8 +54,12 @@ class Story:
             if self._terminal:
                 if self._open != topic:
                     self._close()
-                    self._open, self._said = topic, f"{topic:<10} "
-                self._rewrite(text)
+                    self._begin(topic)
+                self._erase()
+                # what does not fit into the line could not be erased again
+                if self._column + len(text) < shutil.get_terminal_size().columns:
+                    self._write(text)
+                    self._passing = len(text)
 
     def line(self, text: str) -> None:
         """A line of its own, for people; not told as JSON."""
@@ -80,13 +86,25 @@ class Story:
         with self._lock:
             self._close()
 
-    def _rewrite(self, more: str) -> None:
-        self._out.write(f"\r{self._said}{more}\x1b[K")
+    def _begin(self, topic: str) -> None:
+        self._open, self._column = topic, 0
+        self._write(f"{topic:<10} ")
+
+    def _write(self, text: str) -> None:
+        self._column += len(text)
+        self._out.write(text)
         self._out.flush()
+
+    def _erase(self) -> None:
+        """Take away what was shown for the time being."""
+        if self._passing:
+            self._out.write("\b" * self._passing + "\x1b[K")
+            self._column -= self._passing
+            self._passing = 0
 
     def _close(self) -> None:
         if self._open:
-            self._rewrite("")
+            self._erase()
             self._out.write("\n")
             self._open = ""
 

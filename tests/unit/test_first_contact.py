@@ -233,3 +233,36 @@ def test_without_a_terminal_each_event_is_a_line_with_its_time() -> None:
     story.end()
     told = [line[9:] for line in out.getvalue().splitlines()]
     assert told == ["stacks     edge ✓", "stacks     dr-aws ✓"]
+
+
+class Terminal(io.StringIO):
+    """Takes what is written for shown; backspaces and erasing work within a line."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def shown(self) -> list[str]:
+        lines = []
+        for line in self.getvalue().split("\n"):
+            while (back := line.find("\b")) >= 0:
+                end = back + len(line[back:]) - len(line[back:].lstrip("\b"))
+                line = line[: back - (end - back)] + line[end:].removeprefix("\x1b[K")
+            lines.append(line.rstrip())
+        return lines
+
+
+def test_a_terminal_shows_what_takes_a_while_only_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = Terminal()
+    story = Story(out=out)
+    story.doing("stacks", "edge ...")
+    assert out.shown() == ["stacks     edge ..."]
+    story.add("stacks", "edge ✓ 19 resources 22s")
+    story.doing("stacks", "a text that does not fit any more")
+    story.add("stacks", "dr-aws ✓ 126 resources 15s")
+    story.tell("service", "answers")
+    assert out.shown() == [
+        "stacks     edge ✓ 19 resources 22s   dr-aws ✓ 126 resources 15s",
+        "service    answers",
+        "",
+    ]
