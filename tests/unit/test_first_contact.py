@@ -242,13 +242,11 @@ class Terminal(io.StringIO):
         return True
 
     def shown(self) -> list[str]:
-        lines = []
-        for line in self.getvalue().split("\n"):
-            while (back := line.find("\b")) >= 0:
-                end = back + len(line[back:]) - len(line[back:].lstrip("\b"))
-                line = line[: back - (end - back)] + line[end:].removeprefix("\x1b[K")
-            lines.append(line.rstrip())
-        return lines
+        text = self.getvalue()
+        while (back := text.find("\b")) >= 0:
+            count = len(text[back:]) - len(text[back:].lstrip("\b"))
+            text = text[: back - count] + text[back + count :].removeprefix("\x1b[K")
+        return [line.rstrip() for line in text.split("\n")]
 
 
 def test_a_terminal_shows_what_takes_a_while_only_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
