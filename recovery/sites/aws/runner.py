@@ -51,7 +51,11 @@ class Ec2Runner:
             if waiting:
                 self._put(before.model_copy(update={"job": job}))
                 return waiting[0]["InstanceId"]
-        return self._run_somewhere(self._put_once(key, before, job), tags)
+        work = self._put_once(key, before, job)
+        # Looked for first: it may stand in a subnet that is not the first to be tried, or have been started
+        # ahead of its job. The client token covers what the look-up does not show yet.
+        known = self._machines(work)
+        return known[0]["InstanceId"] if known else self._run_somewhere(work, tags)
 
     def _run_somewhere(self, work: Envelope, tags: Mapping[str, str]) -> str:
         """In the first subnet that has room."""
