@@ -40,7 +40,7 @@ class Team(Document):
 
 
 class Criterion(Document):
-    """When the plan is activated (D4): out for longer than `after`, or what `when` says, as a person judges."""
+    """When the plan is activated (D4): out for longer than `after`, or what `when` says, as people judge."""
 
     when: str
     after: Duration | None = None

@@ -38,7 +38,7 @@ def find(name: str) -> type[Action]:
 
 @cache
 def names() -> tuple[str, ...]:
-    """Names of all actions there are, as plans write them. Modules without an action (helpers) are left out."""
+    """Names of all actions, as plans write them. Modules without an action (helpers) are left out."""
     found = list(_ADDED)
     for module_name in sorted(_modules() - _NOT_ACTIONS):
         try:

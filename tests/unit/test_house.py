@@ -1,4 +1,4 @@
-"""The rules of the house that hold everything else: who may import whom, and who may open which connection."""
+"""The rules that hold everything else: who may import whom, and who may open which connection."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ def test_the_contract_can_be_read_without_pulumi() -> None:
 def test_only_the_runner_speaks_sql(library: str) -> None:
     """The operator's process opens no SQL connection: what does, runs in the site (design, Runners)."""
     found = offenders("recovery", (library,))
-    outside = [
-        line for line in found if not line.startswith(("recovery/runner/", "recovery/endpoints.py"))
-    ]
+    outside = [line for line in found if not line.startswith(("recovery/runner/", "recovery/endpoints.py"))]
     assert outside == []
 
 
