@@ -237,6 +237,7 @@ KNOWN_CONFIG = frozenset(
     {
         "region",
         "defaultTags",
+        "ignoreTags",
         "version",
         "maxRetries",
         "retryMode",

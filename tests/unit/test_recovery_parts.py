@@ -22,7 +22,7 @@ from recovery.pulumi_cli import stale_locks
 from recovery.stack_files import Place, StackFiles
 from recovery.stacks import Changes, explain
 from tests.fakes import contracts
-from tests.fakes.sites import FakeStores
+from tests.fakes.sites import FakeSites, FakeStores
 
 NOW = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +56,14 @@ def test_a_store_that_is_lost_does_not_keep_the_others_from_keeping(tmp_path: Pa
     copies = state.keep("prod", {"a": b"1"}, NOW, tmp_path, {"dead": dead, "alive": alive})
     assert [(c.where, bool(c.trouble)) for c in copies[1:]] == [("dead", True), ("alive", False)]
     assert state.kept_in(alive, "prod") is not None
+
+
+def test_a_site_that_is_silent_is_known_before_anything_is_read_from_it() -> None:
+    known = [contracts.site("prod"), contracts.site("dr-aws")]
+    sites = FakeSites(known[0], known[1])
+    silent = state.silent(sites, known)
+    assert list(silent) == ["prod"]
+    assert silent["prod"]
 
 
 def test_a_state_without_a_secrets_provider_is_not_kept() -> None:
