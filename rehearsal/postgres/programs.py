@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -62,10 +63,12 @@ class Programs:
             os.chown(path, self.uid, self.uid)
 
     def write(self, path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
-        """Write a file of PostgreSQL's."""
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        path.chmod(mode)
-        self.give(path)
+        """Write a file of PostgreSQL's; whoever reads it meanwhile sees the old one or the new one, whole."""
+        part = path.with_name(f"{path.name}.{threading.get_ident()}.part")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.chmod(mode)
+        self.give(part)
+        part.replace(path)
 
     def copy_folder(self, source: Path, target: Path, *, log: Path) -> None:
         """Copy a folder of PostgreSQL's whole, or not at all; the target appears at once."""

@@ -159,7 +159,7 @@ def test_a_lost_region_is_noticed_within_what_the_cloud_takes(world: NameWorld) 
         world.steering.lose("eu-central-1")
         try:
             until("unhealthy", lambda: healthy(world, up) is False, seconds=5)
-            assert all("timed out" in status for status in statuses(world, up))
+            until("all checkers say so", lambda: all("timed out" in said for said in statuses(world, up)))
         finally:
             world.steering.give_back("eu-central-1")
         until("healthy again", lambda: healthy(world, up))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -174,6 +175,25 @@ def test_the_window_of_an_archive_is_in_whole_milliseconds_that_can_be_reached(w
     assert last is not None
     assert window.earliest == ceil_ms(base.finished) >= base.finished
     assert window.latest == floor_ms(last.at) <= last.at
+
+
+def test_backups_can_be_listed_while_one_is_being_marked_as_whole(workshop: Workshop) -> None:
+    archive, now = workshop.archive("listed"), datetime.now(UTC)
+    done = threading.Event()
+
+    def mark() -> None:
+        for _ in range(300):
+            part = archive.folder / "base" / "00001.part"
+            part.mkdir()
+            archive.add_base(part, now, now)
+        done.set()
+
+    thread = threading.Thread(target=mark)
+    thread.start()
+    while not done.is_set():
+        assert len(archive.bases()) <= 1  # a marker that was half written could not be read at all
+    thread.join()
+    assert len(archive.bases()) == 1
 
 
 def test_a_server_that_cannot_start_says_why(workshop: Workshop) -> None:
