@@ -74,7 +74,7 @@ def orders(world: Databases, instance: dict[str, Any]) -> list[int]:
 
 def restorable(world: Databases, moment: datetime) -> None:
     """Wait until the shop's own backups reach that moment."""
-    until("log", lambda: (at := world.show("shop").get("LatestRestorableTime")) and at >= moment or None)
+    until("log", lambda: ((at := world.show("shop").get("LatestRestorableTime")) and at >= moment) or None)
 
 
 def test_a_restore_brings_exactly_what_had_committed_by_that_moment(
