@@ -22,6 +22,7 @@ from recovery.engine.lease import Lease, holder
 from recovery.engine.record import Account, Answer, RunRecord, same_account
 from recovery.errors import ExitCode, Refusal
 from tests.fakes import engine as fake
+from tests.fakes import signals
 
 
 class Desk:
@@ -203,7 +204,9 @@ def test_pulumi_may_record_what_it_is_just_making_before_its_providers_are_ended
     shutil.copy(shutil.which("bash") or "/bin/bash", program)  # known by its name
     script = f"trap 'sleep 0.5; touch {tmp_path}/recorded; exit' INT; touch {tmp_path}/ready; sleep 60 & wait"
     env = {**os.environ, processes.MARK: "test-1"}
-    engine = subprocess.Popen([str(program), "-c", script], env=env, start_new_session=True)
+    engine = subprocess.Popen(
+        [str(program), "-c", script], env=env, start_new_session=True, preexec_fn=signals.usual
+    )
     try:
         while not (tmp_path / "ready").exists():
             time.sleep(0.01)

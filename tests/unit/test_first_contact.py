@@ -19,6 +19,7 @@ import pytest
 from recovery.errors import InputError
 from rehearsal import launch
 from rehearsal.story import Story
+from tests.fakes import signals
 
 ROOT = Path(__file__).resolve().parents[2]
 BASICS = "bash env readlink dirname uname awk df cmp sleep kill tail tr rm cp cat"
@@ -149,6 +150,7 @@ def test_an_interrupted_build_leaves_nothing(machine: Path) -> None:
     give(machine, "go", 'case "$1" in build) exec sleep 60;; esac')
     cache = machine.parent / "cache"
     process = subprocess.Popen(
+        preexec_fn=signals.usual,
         [sys.executable, str(ROOT / "tools" / "pulumi" / "install.py"), str(cache)],
         env={"PATH": str(machine), "HOME": str(machine.parent)},
         stderr=subprocess.PIPE,
@@ -192,6 +194,7 @@ with tidy(clean, left="nothing is left behind"):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_command_tidies_up_even_when_it_is_interrupted_again(number: signal.Signals) -> None:
     process = subprocess.Popen(
+        preexec_fn=signals.usual,
         [sys.executable, "-c", SCRIPT],
         cwd=ROOT,
         stdout=subprocess.PIPE,
