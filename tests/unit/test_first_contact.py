@@ -150,11 +150,11 @@ def test_an_interrupted_build_leaves_nothing(machine: Path) -> None:
     give(machine, "go", 'case "$1" in build) exec sleep 60;; esac')
     cache = machine.parent / "cache"
     process = subprocess.Popen(
-        preexec_fn=signals.usual,
         [sys.executable, str(ROOT / "tools" / "pulumi" / "install.py"), str(cache)],
         env={"PATH": str(machine), "HOME": str(machine.parent)},
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=signals.usual,
     )
     while not (cache.exists() and list(cache.iterdir())):
         time.sleep(0.02)
@@ -194,9 +194,9 @@ with tidy(clean, left="nothing is left behind"):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_command_tidies_up_even_when_it_is_interrupted_again(number: signal.Signals) -> None:
     process = subprocess.Popen(
-        preexec_fn=signals.usual,
         [sys.executable, "-c", SCRIPT],
         cwd=ROOT,
+        preexec_fn=signals.usual,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
