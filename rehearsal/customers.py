@@ -179,8 +179,9 @@ class Customers:
         unread: list[str] = []
         async with self._http() as http:
             for name in self._names:
-                there = await self._rows_of(http, name, until)
+                # before asking: what is acknowledged while the answer is on its way cannot be in it
                 mine = [r for r in self.requests() if r.ok and r.client == name]
+                there = await self._rows_of(http, name, until)
                 if there is None:
                     unread.append(name)
                 else:

@@ -35,6 +35,7 @@ class Shop:
 
     def __init__(self, world: NameWorld, address: str, rows: set[tuple[str, int]]) -> None:
         self.rows, self.holding, self.gone = rows, False, False
+        self.reads_slowly = False
         shop = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,7 +52,11 @@ class Shop:
 
             def do_GET(self) -> None:
                 client = parse_qs(urlsplit(self.path).query)["client"][0]
-                self._say(200, {"client": client, "n": sorted(n for c, n in shop.rows if c == client)})
+                found = sorted(n for c, n in set(shop.rows) if c == client)
+                if shop.reads_slowly:  # each customer has rows acknowledged before this answer arrives
+                    enough = len(shop.rows) + 4 * HABITS.clients
+                    until("orders were taken meanwhile", lambda: len(shop.rows) >= enough)
+                self._say(200, {"client": client, "n": found})
 
             def _say(self, status: int, body: Any) -> None:
                 text = json.dumps(body).encode()
@@ -136,6 +141,19 @@ def test_downtime_and_loss_are_what_happened(world: NameWorld, zone: str, tmp_pa
     assert len(switches) == 6
     assert all(seconds is not None and 0 < seconds < 10 for seconds in switches.values())
     assert set(observer.switched(world.settings.primary, since=lost_at).values()) == {None}
+
+
+def test_what_is_acknowledged_while_rows_are_read_back_is_not_lost(
+    world: NameWorld, zone: str, tmp_path: Path
+) -> None:
+    address = f"{world.settings.prefix}.1.214"
+    point(world, zone, address)
+    with shop(world, address, set()) as slow, writing(world, tmp_path / "r") as customers:
+        assert customers.wait_until_served(in_a_row=1, patience=20)
+        slow.reads_slowly = True
+        loss = customers.read_back()
+    assert loss.unread == ()
+    assert loss.rows == ()
 
 
 def test_a_holding_page_is_no_service(world: NameWorld, zone: str, tmp_path: Path) -> None:
