@@ -171,7 +171,6 @@ class Reprotected(Fact):
     identifier: str
     multi_az: bool
     backup_retention_days: int
-    patch: str
 
     def says(self) -> str:
         """See Fact."""

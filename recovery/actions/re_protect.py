@@ -1,65 +1,45 @@
-"""Protect the new primary as the old one was: a second zone, backups onward, in the stack."""
+"""Protect the new primary as the old one was: a second zone, backups onward."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
-from recovery.actions._common import options
-from recovery.actions._stack import STACK_PERMISSIONS, keep, stack_of
-from recovery.actions.base import Action, Change, Context, Fact, Need, Preview, With
-from recovery.actions.facts import DatabaseAdopted, Reprotected
+from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
+from recovery.actions.facts import DatabaseRestored, Reprotected
 from recovery.errors import ActionFailed
 
 
-class ProtectWith(With):
-    """Whether the stack is brought up by this step."""
-
-    up: Literal["now", "later"] = "now"
-    """`later`: protection is asked of RDS now; the rest waits, configured, for the `up` of a step that
-    follows (release-jobs): one `up` of a big stack less."""
-
-
 class ReProtect(Action):
-    """One `up` with what recovery had left out for speed; Multi-AZ is asked for as soon as RDS allows it."""
+    """What the restore had left out for speed, asked of RDS itself as soon as it takes changes.
+
+    The stack is told by the step that adopts the instance, and need not wait for this, nor this for it.
+    """
 
     name = "re-protect"
-    summary = "Multi-AZ, backups and what else the stack declares, by one `up`"
-    With: ClassVar[type[With]] = ProtectWith
-    takes = (DatabaseAdopted,)
+    summary = "a second zone and backups onward for the restored database"
+    takes = (DatabaseRestored,)
     gives = Reprotected
-    permissions = STACK_PERMISSIONS
+    permissions = ("rds:DescribeDBInstances", "rds:ModifyDBInstance")
     irreversible = "protection is not taken away again"
 
     def needs(self, ctx: Context) -> tuple[Need, ...]:
-        """The stack's control planes."""
-        region = ctx.target.region
-        return tuple(Need(service, region) for service in ("rds", "ec2", "autoscaling", "elb", "s3"))
+        """RDS where the database is now."""
+        return (Need("rds", ctx.target.region),)
 
     def preview(self, ctx: Context) -> Preview:
         """What it adds."""
-        days = ctx.target.database.settings.backup_retention_days
-        return Preview(changes=(Change("~", f"Multi-AZ, backups {days} days"),), expected_seconds=600)
+        return Preview(changes=(Change("~", f"Multi-AZ, backups {_days(ctx)} days"),), expected_seconds=600)
 
     def perform(self, ctx: Context) -> Reprotected:
-        """Wait until RDS takes changes, then up."""
-        adopted = ctx.fact(DatabaseAdopted)
+        """Wait until RDS takes changes (`backing-up` must be over), change, wait for the second zone."""
+        identifier, days = ctx.fact(DatabaseRestored).identifier, _days(ctx)
         database = ctx.sites.of(ctx.target).database
-        days = ctx.target.database.settings.backup_retention_days
-        ctx.progress(f"waiting until {adopted.identifier} can be changed", None)
+        ctx.progress(f"waiting until {identifier} can be changed", None)
         ctx.poll(
-            f"{adopted.identifier} takes a second zone",
-            lambda: database.change(adopted.identifier, multi_az=True, backup_retention_days=days) or None,
+            f"{identifier} takes a second zone",
+            lambda: database.change(identifier, multi_az=True, backup_retention_days=days) or None,
         )
-        ctx.poll(f"{adopted.identifier} has a second zone", lambda: self._is_protected(ctx, adopted) or None)
-        stack = stack_of(ctx, ctx.target.stack)
-        patch = stack.configure(multiAz="true", holdingPage="off")
-        if options(ctx, ProtectWith).up == "now":
-            changes = stack.up(ctx.progress, ctx.cancelled)
-            keep(ctx, stack)
-            ctx.progress(f"{stack.name}: {changes.done}", 1)
-        return Reprotected(
-            identifier=adopted.identifier, multi_az=True, backup_retention_days=days, patch=str(patch)
-        )
+        ctx.progress(f"{identifier} gets a second zone", None)
+        ctx.poll(f"{identifier} has a second zone", lambda: _is_protected(ctx, identifier) or None)
+        return Reprotected(identifier=identifier, multi_az=True, backup_retention_days=days)
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
         """Asked of RDS."""
@@ -69,18 +49,21 @@ class ReProtect(Action):
             raise ActionFailed(
                 f"{fact.identifier} has no second zone or no backups",
                 means="the new primary would not survive the loss of a zone, or could not be restored",
-                cure="aws rds modify-db-instance --multi-az --backup-retention-period 14 --apply-immediately",
+                cure=self.by_hand(ctx),
             )
 
     def by_hand(self, ctx: Context) -> str:
         """Commands."""
-        name = ctx.target.stack
         return (
-            f"pulumi config set --stack {name} lifeboat:multiAz true\n"
-            f"pulumi up --stack {name} --policy-pack infra/policies"
+            f"aws rds modify-db-instance --region {ctx.target.region} --db-instance-identifier RESTORED \\\n"
+            f"  --multi-az --backup-retention-period {_days(ctx)} --apply-immediately"
         )
 
-    @staticmethod
-    def _is_protected(ctx: Context, adopted: DatabaseAdopted) -> bool:
-        instance = ctx.sites.of(ctx.target).database.find(adopted.identifier)
-        return instance is not None and instance.multi_az and instance.status == "available"
+
+def _days(ctx: Context) -> int:
+    return ctx.target.database.settings.backup_retention_days
+
+
+def _is_protected(ctx: Context, identifier: str) -> bool:
+    instance = ctx.sites.of(ctx.target).database.find(identifier)
+    return instance is not None and instance.multi_az and instance.status == "available"

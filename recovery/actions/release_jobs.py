@@ -20,7 +20,7 @@ class ReleaseJobs(Action):
     def needs(self, ctx: Context) -> tuple[Need, ...]:
         """The stack's control planes."""
         region = ctx.target.region
-        return tuple(Need(service, region) for service in ("ec2", "autoscaling", "elb", "s3"))
+        return tuple(Need(service, region) for service in ("rds", "ec2", "autoscaling", "elb", "s3"))
 
     def preview(self, ctx: Context) -> Preview:
         """What it changes."""
