@@ -75,6 +75,21 @@ class Platform:
             )
         return done.stdout
 
+    def as_recovery(self) -> Mapping[str, str]:
+        """The environment of somebody who has taken the standby's recovery role, as on the day.
+
+        Its policies are held to each call from then on (rehearsal/aws/authority.py).
+        """
+        site = self.site(STANDBY)
+        taken = self.client("sts", site.region).assume_role(
+            RoleArn=site.recovery_role_arn, RoleSessionName="rehearsal"
+        )["Credentials"]
+        return dict(self.environment) | {
+            "AWS_ACCESS_KEY_ID": taken["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": taken["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": taken["SessionToken"],
+        }
+
     def client(self, service: str, region: str) -> Any:
         """A boto3 client of the world."""
         import boto3

@@ -1,7 +1,7 @@
 """`dr rehearse region-loss`: customers write, the primary region disappears, Lifeboat brings it back.
 
 Everything is measured from outside, by customers and an observer of name servers. The run itself is `dr run`
-in a process of its own, as a person would start it.
+in a process of its own, as a person would start it who has taken the recovery role.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Rehearsal:
         child = subprocess.Popen(
             self._command(found.lost_at),
             cwd=self._platform.project,
-            env=dict(self._platform.environment),
+            env=dict(self._platform.as_recovery()),
             stdin=subprocess.DEVNULL,
         )
         try:

@@ -36,6 +36,9 @@ _LEFT_OUT = (
     "config-*",
 )
 
+_USES_ITS_LIBRARY = ("-I", "-S", "-c", "import json, ssl")
+"""What a Python can only do that reaches its standard library; its version it tells without."""
+
 _WRAPPER = """#!/bin/sh
 here=${0%/*}
 export LD_LIBRARY_PATH="$here/../lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
@@ -51,7 +54,7 @@ def unprivileged_uid() -> int | None:
 def python(uid: int | None) -> Path:
     """A Python of our own version that `uid` can execute; it has the standard library only."""
     base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if uid is None or runs(base, uid):
+    if uid is None or runs(base, uid, *_USES_ITS_LIBRARY):
         return base
     key = hashlib.sha256(f"{base.resolve()} {sys.version}".encode()).hexdigest()[:12]
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -74,7 +77,7 @@ def python(uid: int | None) -> Path:
         (into / "bin" / "python3").symlink_to(base.name)
 
     copied = _cached(f"python-{version}-{key}", copy) / "bin" / base.name
-    if not runs(copied, uid):
+    if not runs(copied, uid, *_USES_ITS_LIBRARY):
         raise InputError(
             f"the copy of Python at {copied} does not run as user {uid}",
             means="the rehearsal's machines cannot start",
@@ -105,18 +108,22 @@ def postgres(uid: int | None) -> Path:
     return _cached(stem, unpack) / stem / "bin"
 
 
-def runs(program: Path, uid: int) -> bool:
-    """Whether `program --version` works as `uid`."""
-    command = [
+def runs(program: Path, uid: int, *arguments: str) -> bool:
+    """Whether `program --version` (or with other arguments) works as `uid`."""
+    # setpriv itself may still execute what that user cannot reach; what the user's own shell executes counts
+    user = [
         "setpriv",
         "--reuid",
         str(uid),
         "--regid",
         str(uid),
         "--clear-groups",
-        str(program),
-        "--version",
+        "sh",
+        "-c",
+        'exec "$@"',
+        "sh",
     ]
+    command = [*user, str(program), *(arguments or ("--version",))]
     try:
         return subprocess.run(command, capture_output=True, check=False, cwd="/", timeout=20).returncode == 0
     except (OSError, subprocess.TimeoutExpired):

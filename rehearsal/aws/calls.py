@@ -20,7 +20,9 @@ GLOBAL_SERVICES = frozenset({"iam", "route53", "cloudfront", "organizations", "g
 GLOBAL_REGION = "us-east-1"
 IAM_PREFIX = {"monitoring": "cloudwatch", "email": "ses"}
 """Signing name -> the prefix that permissions use, where they differ."""
-_CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request")
+_CREDENTIAL = re.compile(
+    r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/aws4_request"
+)
 _VIRTUAL_HOST = re.compile(r"^(?P<bucket>.+)\.s3[.-](?P<region>[a-z]{2}-[a-z]+-\d)\.amazonaws\.com$")
 _RUN = re.compile(r"lifeboat/([^/\s]+)/([^/\s]+)")
 
@@ -39,6 +41,8 @@ class Call:
     """Form fields, JSON members, or path and query parameters; never an S3 body."""
     bucket: str = ""
     """The bucket that an S3 call is about."""
+    access_key: str = ""
+    """Whose signature it carries; empty when it has none."""
 
     @property
     def cause(self) -> str:
@@ -80,19 +84,20 @@ def answering(call: Call) -> Iterator[None]:
 
 def read(environ: dict[str, Any]) -> Call:
     """The call in a WSGI request. Its body stays readable for whoever answers it."""
-    service, region = _scope(environ)
+    key, service, region = _scope(environ)
     if not service:
         service, region = "s3", _host_region(environ)
     iam_service = IAM_PREFIX.get(service, service)
     if iam_service in GLOBAL_SERVICES:
         region = GLOBAL_REGION
     params = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    agent = environ.get("HTTP_USER_AGENT", "")
     target, content = environ.get("HTTP_X_AMZ_TARGET", ""), environ.get("CONTENT_TYPE", "")
     if service == "s3":
         operation, bucket = _rest(environ, service, params), _bucket(environ)
         if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
             params["CopySource"] = source
-        return Call(iam_service, operation, region, environ.get("HTTP_USER_AGENT", ""), params, bucket)
+        return Call(iam_service, operation, region, agent, params, bucket, access_key=key)
     body = _body(environ)
     if target:
         operation = target.rsplit(".", 1)[-1]
@@ -102,7 +107,7 @@ def read(environ: dict[str, Any]) -> Call:
         operation = str(params.get("Action", ""))
     else:
         operation = _rest(environ, service, params)
-    return Call(iam_service, operation, region, environ.get("HTTP_USER_AGENT", ""), params)
+    return Call(iam_service, operation, region, agent, params, access_key=key)
 
 
 def boto_name(service: str) -> str:
@@ -110,12 +115,13 @@ def boto_name(service: str) -> str:
     return {"elasticloadbalancing": "elbv2"}.get(service, service)
 
 
-def _scope(environ: dict[str, Any]) -> tuple[str, str]:
+def _scope(environ: dict[str, Any]) -> tuple[str, str, str]:
+    """Access key, service and region that the request is signed with; empty when it is not signed."""
     found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     if not found and "X-Amz-Credential" in environ.get("QUERY_STRING", ""):
         query = dict(parse_qsl(environ["QUERY_STRING"]))
         found = _CREDENTIAL.search(f"Credential={query.get('X-Amz-Credential', '')}")
-    return (found[2].lower(), found[1]) if found else ("", "")
+    return (found["key"], found["service"].lower(), found["region"]) if found else ("", "", "")
 
 
 def _host(environ: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rehearsal.aws import calls
+from rehearsal.aws import authority, calls
 from rehearsal.aws.calls import Call
 from rehearsal.aws.faults import Faults, Rule, lost
 from rehearsal.log import log
@@ -137,7 +137,13 @@ class Plane:
                 raise exc_info[1]
             seen[:] = [line, headers]
 
+        regions = self._world.settings.regions
+        if call.region and call.region not in regions:
+            message = f"this world has no region {call.region}; its regions are {', '.join(regions)}"
+            return error(call, "NotImplemented", message, 501)
         try:
+            if refusal := authority.refusal(call):
+                return error(call, refusal.code, refusal.message, refusal.status)
             with calls.answering(call):
                 body = b"".join(self._app(environ, start))
         except HungUp:

@@ -3,7 +3,7 @@
 moto reads bucket policies without their conditions, and lets anybody write and list. Here a request
 without a signature may only GET or HEAD an object that the bucket's policy gives to everybody and that
 the bucket's public access block does not take back (S3 User Guide, "How Amazon S3 authorizes a request").
-What signed callers may do is IAM's affair, which the rehearsal does not enforce call by call.
+What sessions of a role may do is held to the role's policies (rehearsal/aws/authority.py).
 """
 
 from __future__ import annotations

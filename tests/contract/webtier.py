@@ -202,6 +202,12 @@ def _profile(cloud: Cloud, name: str) -> str:
     iam = cloud.client("iam")
     profile = f"{name}-{cloud.region}"
     iam.create_role(RoleName=profile, AssumeRolePolicyDocument="{}")
+    allowed = {"Effect": "Allow", "Action": ["s3:*", "secretsmanager:GetSecretValue"], "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=profile,
+        PolicyName="machines",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
     iam.create_instance_profile(InstanceProfileName=profile)
     iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=profile)
     return profile
