@@ -193,6 +193,9 @@ class Cluster:
             except OSError:
                 lines = []
             if len(lines) >= 8 and lines[7].strip() == "ready":
+                # a checkpointer that looked before recovery was over sleeps for checkpoint_timeout, blind to
+                # archive_timeout: after a clean restart nothing would be archived for five minutes
+                child.process.send_signal(signal.SIGHUP)
                 return
             time.sleep(0.01)
 

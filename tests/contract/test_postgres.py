@@ -83,9 +83,13 @@ def workshop(place: Path) -> Iterator[Workshop]:
 def archived(cluster: Cluster, archive: Archive) -> None:
     """Hand the present segment to the archive, and wait until it is there."""
     rows = cluster.sql("SELECT pg_walfile_name(pg_switch_wal())")
+    _wait_for(archive.wal / str(rows[0][0]))
+
+
+def _wait_for(path: Path) -> None:
     end = time.monotonic() + 20
-    while not (archive.wal / str(rows[0][0])).exists():
-        assert time.monotonic() < end
+    while not path.exists():
+        assert time.monotonic() < end, f"waited in vain for {path}"
         time.sleep(0.02)
 
 
@@ -155,6 +159,16 @@ def test_commits_are_read_from_the_log_with_their_transaction_and_time(workshop:
 
 def _ends(segments: list[Path]) -> tuple[Path, Path]:
     return segments[0], segments[-1]
+
+
+def test_a_restarted_server_archives_what_it_writes_in_time(workshop: Workshop) -> None:
+    cluster, archive = workshop.started("one")
+    cluster.stop()
+    cluster.start(None, 5432)
+    for _ in range(2):  # the very first record after a start does not count as new to PostgreSQL
+        cluster.sql("SELECT pg_current_xact_id()")
+    rows = cluster.sql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
+    _wait_for(archive.wal / str(rows[0][0]))
 
 
 def test_an_archive_without_a_backup_restores_nothing(workshop: Workshop) -> None:
