@@ -165,6 +165,12 @@ def test_a_restore_outside_of_the_window_or_without_one_moment_is_refused(
         refused(restore, **(source | {"TargetDBInstanceIdentifier": "shop"}), **latest)
         == "DBInstanceAlreadyExists"
     )
+    odd = {"MultiAZ": True, "AvailabilityZone": f"{world.here}a"}
+    assert refused(restore, **source, **latest, **odd) == "InvalidParameterCombination"
+    assert refused(restore, **source, **latest, Engine="mysql") == "InvalidParameterCombination"
+    assert refused(restore, **source, **latest, DBInstanceClass="large") == "InvalidParameterValue"
+    foreign = {"AvailabilityZone": f"{world.there}a"}
+    assert refused(restore, **source, **latest, **foreign) == "InvalidVPCNetworkStateFault"
     world.made("unsaved", BackupRetentionPeriod=0)
     code = refused(restore, **(source | {"SourceDBInstanceIdentifier": "unsaved"}), **latest)
     assert code == "PointInTimeRestoreNotEnabled"
@@ -200,6 +206,7 @@ def test_replication_is_asked_for_in_the_other_region_with_a_key_of_that_region(
     key = world.key(world.there)
     nobody = {"SourceDBInstanceArn": f"arn:aws:rds:{world.here}:123456789012:db:nobody", "KmsKeyId": key}
     assert refused(start, **nobody) == "DBInstanceNotFound"
+    assert refused(start, **source, KmsKeyId=key, BackupRetentionPeriod=0) == "InvalidParameterValue"
     again = {"SourceDBInstanceArn": shop["DBInstanceArn"], "KmsKeyId": key}
     assert refused(start, **again) == "InvalidDBInstanceAutomatedBackupState"
     shown = world.show("shop")["DBInstanceAutomatedBackupsReplications"]

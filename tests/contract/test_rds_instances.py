@@ -133,6 +133,23 @@ def test_what_waits_for_the_maintenance_window_is_pending_until_something_is_app
     assert shown["PendingModifiedValues"] == {}
 
 
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"DBInstanceClass": "large"}, "InvalidParameterValue"),
+        ({"EngineVersion": "17.1"}, "InvalidParameterCombination"),
+        ({"PreferredBackupWindow": "05:30-06:30"}, "InvalidParameterValue"),
+        ({"AllocatedStorage": 10}, "InvalidParameterValue"),
+    ],
+)
+def test_changes_that_aws_does_not_allow_are_refused(
+    world: Databases, shop: dict[str, Any], more: dict[str, Any], code: str
+) -> None:
+    modify = world.client("rds").modify_db_instance
+    assert refused(modify, DBInstanceIdentifier="shared", ApplyImmediately=True, **more) == code
+    assert world.show("shared")["PendingModifiedValues"] == {}
+
+
 def test_turning_backups_on_later_restarts_the_instance_and_takes_a_backup(world: Databases) -> None:
     instance = world.made("late", BackupRetentionPeriod=0)
     assert "LatestRestorableTime" not in instance
@@ -242,6 +259,26 @@ def test_a_final_snapshot_has_the_rows_of_the_deleted_instance(world: Databases)
         assert connection.execute("SELECT count(*) FROM last_words").fetchone() == (100,)
 
 
+def test_an_instance_is_deleting_from_the_call_on_though_its_final_snapshot_comes_first(
+    world: Databases,
+) -> None:
+    rds = world.client("rds")
+    world.made("twice", BackupRetentionPeriod=0)
+    first = rds.delete_db_instance(DBInstanceIdentifier="twice", FinalDBSnapshotIdentifier="twice-final")
+    assert first["DBInstance"]["DBInstanceStatus"] == "deleting"
+    assert (
+        refused(rds.delete_db_instance, DBInstanceIdentifier="twice", SkipFinalSnapshot=True)
+        == "InvalidDBInstanceState"
+    )
+
+
+def test_an_automated_snapshot_goes_with_its_instance_only(world: Databases, shop: dict[str, Any]) -> None:
+    rds = world.client("rds")
+    found = rds.describe_db_snapshots(DBInstanceIdentifier="shared", SnapshotType="automated")["DBSnapshots"]
+    name = found[0]["DBSnapshotIdentifier"]
+    assert refused(rds.delete_db_snapshot, DBSnapshotIdentifier=name) == "InvalidDBSnapshotState"
+
+
 def test_a_snapshot_copied_to_another_region_needs_a_key_of_that_region(world: Databases) -> None:
     rds, there = world.client("rds"), world.client("rds", world.there)
     world.made("copied", BackupRetentionPeriod=0, StorageEncrypted=True, KmsKeyId=world.key())
@@ -277,6 +314,16 @@ def test_a_snapshot_copied_to_another_region_needs_a_key_of_that_region(world: D
             "KMSKeyNotAccessibleFault",
         ),
         ({"EngineVersion": "16.3"}, "InvalidParameterCombination"),
+        ({"EngineVersion": "17.99"}, "InvalidParameterCombination"),
+        ({"DBInstanceClass": "large"}, "InvalidParameterValue"),
+        ({"AllocatedStorage": 5}, "InvalidParameterValue"),
+        ({"Port": 80}, "InvalidParameterValue"),
+        ({"MultiAZ": True, "AvailabilityZone": "eu-central-1a"}, "InvalidParameterCombination"),
+        ({"AvailabilityZone": "eu-west-1a"}, "InvalidVPCNetworkStateFault"),
+        ({"EnableCloudwatchLogsExports": ["audit"]}, "InvalidParameterCombination"),
+        ({"PreferredBackupWindow": "02:00-02:10"}, "InvalidParameterValue"),
+        ({"PreferredBackupWindow": "05:30-06:30"}, "InvalidParameterValue"),
+        ({"PreferredBackupWindow": "2-3"}, "InvalidParameterValue"),
         ({"MasterUserPassword": "short"}, "InvalidParameterValue"),
         ({"MasterUsername": "rdsadmin"}, "InvalidParameterValue"),
         ({"BackupRetentionPeriod": 36}, "InvalidParameterValue"),

@@ -176,7 +176,10 @@ class Backend(models.RDSBackend):
         return target
 
     def delete_db_snapshot(self, db_snapshot_identifier: str) -> Any:
-        """DeleteDBSnapshot."""
+        """DeleteDBSnapshot; automated ones go with their instance."""
+        found = self.database_snapshots.get(db_snapshot_identifier)
+        if found is not None and found.snapshot_type == "automated":
+            raise checks.refuse("InvalidDBSnapshotState", "Only manual snapshots may be deleted.")
         snapshot = super().delete_db_snapshot(db_snapshot_identifier)
         snapshots.remove(self, snapshot)
         return snapshot

@@ -112,7 +112,7 @@ def start(backend: Backend, params: dict[str, Any]) -> Replication:
     if source.database.status == "creating" or not source.database.backup_retention_period:
         raise checks.refuse("InvalidDBInstanceState", f"{arn} has no automated backups to replicate.")
     retention = params.get("BackupRetentionPeriod", 7)
-    checks.retention_allowed(retention)
+    checks.retention_allowed(retention, least=1)
     key = None
     if source.database.storage_encrypted:
         if not params.get("KmsKeyId"):

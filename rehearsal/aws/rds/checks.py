@@ -15,9 +15,13 @@ from moto.ec2.models import ec2_backends
 from moto.kms.models import kms_backends
 from moto.rds import exceptions, models
 from moto.rds.exceptions import RDSClientError
+from moto.rds.utils import valid_preferred_maintenance_window
 
 MAJOR = "17"
 DEFAULT_VERSION = "17.6"
+_NEWEST_MINOR = 11  # the server that stands behind all of them
+_SMALLEST_GB = 20
+_LOG_TYPES = frozenset({"postgresql", "upgrade", "iam-db-auth-error"})
 _ALSO_KNOWN = frozenset({"kms_key_id", "enable_iam_database_authentication"})
 MODIFIABLE = frozenset({"available", "storage-optimization", "storage-full"})
 """States in which ModifyDBInstance is taken. AWS documents none of this; public reports show it refused with
@@ -36,9 +40,17 @@ def engine_version(wanted: str | None) -> str:
     """The full version for what was asked (`17` -> the default minor); refuses other majors than 17."""
     if not wanted or wanted == MAJOR:
         return DEFAULT_VERSION
-    if not re.fullmatch(rf"{MAJOR}\.\d+", wanted):
+    minor = re.fullmatch(rf"{MAJOR}\.(\d+)", wanted)
+    if minor is None or not 1 <= int(minor[1]) <= _NEWEST_MINOR:
         raise refuse("InvalidParameterCombination", f"Cannot find version {wanted} for postgres")
     return wanted
+
+
+def no_downgrade(present: str, wanted: str) -> None:
+    """Refuses an older minor version than the instance has."""
+    if int(wanted.split(".")[1]) < int(present.split(".")[1]):
+        message = f"Cannot upgrade postgres from {present} to {wanted}"
+        raise refuse("InvalidParameterCombination", message)
 
 
 def kms_key_arn(backend: Any, key: str) -> str:
@@ -75,6 +87,11 @@ def _make_default_subnet_group(backend: Any) -> None:
                 "No default subnets detected in VPC; pass a DBSubnetGroupName.",
             )
         backend.create_subnet_group("default", "default", subnets, [])
+
+
+def zones_of(subnet_group: Any) -> list[str]:
+    """The zones that a subnet group covers, in order."""
+    return sorted({each["SubnetAvailabilityZone"]["Name"] for each in subnet_group.subnets})
 
 
 def default_security_group(backend: Any, vpc: str) -> str:
@@ -119,7 +136,12 @@ def groups(backend: Any, settings: dict[str, Any]) -> None:
     if subnet_group and subnet_group not in backend.subnet_groups:
         raise exceptions.DBSubnetGroupNotFoundError(subnet_group)
     parameter_group(backend, settings.get("db_parameter_group_name"))
-    vpc = backend.subnet_groups[subnet_group or default_subnet_group(backend)].vpc_id
+    placed = backend.subnet_groups[subnet_group or default_subnet_group(backend)]
+    zone, zones = settings.get("availability_zone"), zones_of(placed)
+    if zone and zone not in zones:
+        message = f"{zone} is none of the DB subnet group's Availability Zones: {', '.join(zones)}."
+        raise refuse("InvalidVPCNetworkStateFault", message)
+    vpc = placed.vpc_id
     security_groups(backend, settings.get("vpc_security_group_ids") or [], vpc)
 
 
@@ -160,10 +182,55 @@ def creatable(settings: dict[str, Any]) -> None:
         message = f"MasterUsername {name} cannot be used as it is a reserved word used by the engine"
         raise refuse("InvalidParameterValue", message)
     password_allowed(password)
-    if not settings.get("db_instance_class", "").startswith("db."):
-        message = f"Invalid DB Instance class: {settings.get('db_instance_class')}"
-        raise refuse("InvalidParameterValue", message)
     retention_allowed(settings.get("backup_retention_period", 1))
+    if settings.get("kms_key_id") and not settings.get("storage_encrypted"):
+        raise refuse("InvalidParameterCombination", "A KmsKeyId needs StorageEncrypted.")
+    size = settings.get("allocated_storage", _SMALLEST_GB)
+    if size < _SMALLEST_GB:
+        kind = settings.get("storage_type", "gp2")
+        message = f"Invalid storage size for engine name postgres and storage type {kind}: {size}"
+        raise refuse("InvalidParameterValue", message)
+    windows(
+        settings.get("preferred_maintenance_window") or "wed:06:38-wed:07:08",  # moto's own choice
+        settings.get("preferred_backup_window") or "13:14-13:44",
+    )
+    shape(settings)
+
+
+def shape(settings: dict[str, Any]) -> None:
+    """Class, port, log exports and zone of a request that makes an instance, new or restored."""
+    instance_class(settings.get("db_instance_class") or "")
+    port = settings.get("port") or 5432
+    if not 1150 <= port <= 65535:
+        message = f"Invalid endpoint port {port}, valid range is from 1150 to 65535"
+        raise refuse("InvalidParameterValue", message)
+    if strange := set(settings.get("enable_cloudwatch_logs_exports") or []) - _LOG_TYPES:
+        message = f"You cannot use the log types '{', '.join(sorted(strange))}' with engine version postgres"
+        raise refuse("InvalidParameterCombination", message)
+    if settings.get("multi_az") and settings.get("availability_zone"):
+        raise refuse(
+            "InvalidParameterCombination",
+            "Requesting a specific availability zone is not valid for Multi-AZ instances.",
+        )
+
+
+def instance_class(name: str) -> None:
+    """Refuses what does not look like `db.r6g.large`."""
+    if not re.fullmatch(r"db\.[a-z0-9-]+\.[a-z0-9]+", name):
+        raise refuse("InvalidParameterValue", f"Invalid DB Instance class: {name}")
+
+
+def windows(maintenance: str, backup: str) -> None:
+    """Refuses windows that are malformed, too short, or meet each other."""
+    times = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", backup)
+    if times is None:
+        message = f"Invalid backup window format: {backup}. Should be specified as a range hh24:mi-hh24:mi"
+        raise refuse("InvalidParameterValue", message)
+    start, end = int(times[1]) * 60 + int(times[2]), int(times[3]) * 60 + int(times[4])
+    if (end - start) % (24 * 60) < 30:
+        raise refuse("InvalidParameterValue", "The backup window must be at least 30 minutes.")
+    if wrong := valid_preferred_maintenance_window(maintenance.lower(), backup):
+        raise refuse("InvalidParameterValue", wrong)
 
 
 def password_allowed(password: str) -> None:
@@ -176,7 +243,8 @@ def password_allowed(password: str) -> None:
         )
 
 
-def retention_allowed(days: int) -> None:
-    """0 to 35 days."""
-    if not 0 <= days <= 35:
-        raise refuse("InvalidParameterValue", f"Invalid backup retention period: {days} is not in 0 to 35.")
+def retention_allowed(days: int, *, least: int = 0) -> None:
+    """0 to 35 days; 0 is no backups, which cannot be replicated."""
+    if not least <= days <= 35:
+        message = f"Invalid backup retention period: {days} is not in {least} to 35."
+        raise refuse("InvalidParameterValue", message)

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from moto.core.utils import utcnow
 from moto.rds import models
 
-from rehearsal.aws.rds.checks import default_security_group, default_subnet_group, engine_version, kms_key_arn
+from rehearsal.aws.rds.checks import (
+    default_security_group,
+    default_subnet_group,
+    engine_version,
+    kms_key_arn,
+    zones_of,
+)
 
 if TYPE_CHECKING:
     from rehearsal.aws.rds.server import Server
@@ -39,8 +45,7 @@ class DBInstance(models.DBInstance):
         ]
         if settings.get("storage_encrypted"):
             settings["kms_key_id"] = kms_key_arn(backend, settings.get("kms_key_id") or "alias/aws/rds")
-        zones = [subnet["SubnetAvailabilityZone"]["Name"] for subnet in backend.subnet_groups[group].subnets]
-        self._zones = sorted(dict.fromkeys(zones))
+        self._zones = zones_of(backend.subnet_groups[group])
         settings["availability_zone"] = settings.get("availability_zone") or self._zones[0]
         super().__init__(backend, **settings)
         major = str(self.engine_version).split(".", maxsplit=1)[0]

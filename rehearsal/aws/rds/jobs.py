@@ -86,7 +86,9 @@ class Jobs:
         """Do this after what was asked before; the instance is `available` when nothing is left to do."""
         with self._lock:
             self._open += 1
-            if self._database.status in _IDLE:
+            if (
+                self._database.status in _IDLE or status == "deleting"
+            ):  # which is told at once, and to the end
                 self._database.status = status
         self._queue.put(Job(status, do, cause))
 
@@ -113,7 +115,9 @@ class Jobs:
         if self._database.status == "failed" and job.status != "deleting":
             return
         while True:
-            self._database.status = job.status
+            with self._lock:
+                if self._database.status != "deleting":
+                    self._database.status = job.status
             before = self._outages.count(self._region)
             try:
                 job.do(job.cause)

@@ -99,6 +99,13 @@ def _check(database: DBInstance, params: dict[str, Any]) -> None:
         checks.retention_allowed(params["BackupRetentionPeriod"])
     if params.get("EngineVersion"):
         params["EngineVersion"] = checks.engine_version(params["EngineVersion"])
+        checks.no_downgrade(str(database.engine_version), params["EngineVersion"])
+    if params.get("DBInstanceClass"):
+        checks.instance_class(params["DBInstanceClass"])
+    checks.windows(
+        params.get("PreferredMaintenanceWindow") or database.preferred_maintenance_window,
+        params.get("PreferredBackupWindow") or database.preferred_backup_window,
+    )
     name = params.get("NewDBInstanceIdentifier", database.db_instance_identifier)
     if name != database.db_instance_identifier:
         checks.new_identifier(backend, name)

@@ -144,7 +144,11 @@ def _settings(source: Source, asked: dict[str, Any], target: str) -> dict[str, A
         raise checks.refuse(
             "InvalidParameterValue", "Allocated storage size can't be less than the source instance size."
         )
+    if asked.get("engine", settings["engine"]) != settings["engine"]:
+        message = f"The engine {asked['engine']} is not the one of what is restored."
+        raise checks.refuse("InvalidParameterCombination", message)
     checks.retention_allowed(settings["backup_retention_period"])
+    checks.shape(settings)
     return settings
 
 
