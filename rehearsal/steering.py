@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,9 +44,12 @@ def serve(world: World, faults: Faults) -> WSGI:
     @app.post("/_rehearsal/faults")
     def add() -> Any:
         try:
-            return {"id": faults.add(Rule.model_validate_json(request.get_data()))}
+            rule = Rule.model_validate_json(request.get_data())
         except ValidationError as wrong:
             return {"error": str(wrong)}, 400
+        if rule.region and not any(re.fullmatch(rule.region, each) for each in world.regions):
+            return {"error": f"region {rule.region!r} matches none of {', '.join(world.regions)}"}, 400
+        return {"id": faults.add(rule)}
 
     @app.delete("/_rehearsal/faults")
     def clear() -> Any:

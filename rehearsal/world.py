@@ -227,14 +227,20 @@ class World:
         self._on_end.append(do)
 
     def lose(self, region: str) -> None:
-        """The region is gone: its processes end and its APIs time out."""
-        self.regions[region].lost.set()
+        """The region is gone: its processes end and its APIs time out. One that is gone stays as it is."""
+        with self._lock:
+            if self.is_lost(region):
+                return
+            self.regions[region].lost.set()
         self._tell(self._on_loss, region)
         self.publish("regions", {"lost": list(self.lost_regions())})
 
     def give_back(self, region: str) -> None:
-        """The region is back, with what it had on its disks."""
-        self.regions[region].lost.clear()
+        """The region is back, with what it had on its disks. In one that is there nothing starts twice."""
+        with self._lock:
+            if not self.is_lost(region):
+                return
+            self.regions[region].lost.clear()
         self._tell(self._on_return, region)
         self.publish("regions", {"lost": list(self.lost_regions())})
 

@@ -11,9 +11,9 @@ import random
 import re
 import threading
 import time
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rehearsal.aws.calls import GLOBAL_REGION, Call
 from rehearsal.world import World
@@ -43,17 +43,32 @@ class Rule(BaseModel):
     effect: Effect
     code: str = ""
     """AWS error code for `error`; `throttle`, `no-capacity` and `deny` know their own."""
-    status: int = 503
+    status: int = Field(default=503, ge=400, le=599)
     message: str = "injected by the rehearsal"
-    seconds: float = 0.0
+    seconds: float = Field(default=0.0, ge=0)
     """How long a `slow` or `timeout` call is held, wall time (0: until the client gives up)."""
     times: int | None = Field(default=None, ge=1)
     """How many calls meet it; None: all."""
     after: int = Field(default=0, ge=0)
     """How many matching calls pass before the first one meets it."""
     probability: float = Field(default=1.0, gt=0, le=1)
-    for_seconds: float | None = None
+    for_seconds: float | None = Field(default=None, gt=0)
     """Wall time that the rule lives."""
+
+    @field_validator("region", "service", "operation", "parameters", "sender")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as wrong:
+            raise ValueError(f"not a regular expression: {wrong}") from wrong
+        return pattern
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if self.effect == "slow" and not self.seconds:
+            raise ValueError("a slow call needs `seconds`")
+        return self
 
 
 class Faults:
@@ -126,8 +141,9 @@ def reach(call: Call) -> set[str]:
         for text in call.strings():
             if found := _ARN_REGION.match(text):
                 regions.add(found[1])
-        if source := call.params.get("SourceRegion"):
-            regions.add(str(source))
+        regions |= {
+            str(call.params[name]) for name in ("SourceRegion", "ReplicaRegion") if call.params.get(name)
+        }
     return regions
 
 

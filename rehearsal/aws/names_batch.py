@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dns import rdata, rdataclass, rdatatype
+from dns.exception import DNSException
 from moto.elbv2.models import elbv2_backends
 from moto.route53.exceptions import NoSuchHealthCheck, Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend
@@ -135,6 +137,8 @@ class Batch:
             )
         if len(values or ()) > _LIMIT:
             raise ChangeRefused("Number of records limit of 1000 exceeded.")
+        for value in values or ():
+            _check_value(wanted["Type"], str(value))
         if alias:
             self._check_alias(wanted, alias)
 
@@ -174,3 +178,16 @@ def _label(wanted: dict[str, Any]) -> str:
 
 def _alias(target: dict[str, Any] | None) -> tuple[str, str] | None:
     return (target["HostedZoneId"], target["DNSName"].lower().rstrip(".")) if target else None
+
+
+def _check_value(kind: str, value: str) -> None:
+    """Refuse what is no value of its type: one that the name servers could not read would stop the zone."""
+    fault = ""
+    if kind == "TXT" and not value.startswith('"'):
+        fault = "Value should be enclosed in quotation marks"
+    try:
+        rdata.from_text(rdataclass.IN, rdatatype.from_text(kind), value)
+    except (DNSException, ValueError) as wrong:
+        fault = str(wrong)
+    if fault:
+        raise ChangeRefused(f"Invalid Resource Record: FATAL problem: {fault} encountered with '{value}'")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend
 from moto.route53.responses import Route53
 
@@ -116,6 +117,16 @@ def install(world: World) -> Propagation:
         result = original(self)
         zone = self.backend.get_hosted_zone(self._get_param("HostedZoneId"))
         return _with_info(result, propagation.submit(zone))
+
+    @around(Route53Backend, "create_hosted_zone")
+    def make(original: Any, self: Route53Backend, name: str, *args: Any, **kwargs: Any) -> FakeZone:
+        reference = kwargs.get("caller_reference")
+        if reference and any(zone.caller_reference == reference for zone in self.zones.values()):
+            raise Route53ClientError(
+                "HostedZoneAlreadyExists", f"A hosted zone has already been created with {reference}."
+            )
+        made: FakeZone = original(self, name, *args, **kwargs)
+        return made
 
     @around(Route53, "create_hosted_zone")
     def create(original: Any, self: Route53) -> ActionResult:

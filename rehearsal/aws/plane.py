@@ -19,6 +19,7 @@ from typing import Any
 from rehearsal.aws import authority, calls
 from rehearsal.aws.calls import Call
 from rehearsal.aws.faults import Faults, Rule, lost
+from rehearsal.aws.modelled import refusal
 from rehearsal.log import log
 from rehearsal.world import World
 
@@ -98,6 +99,8 @@ class Plane:
         rule = self.faults.meets(call)
         if rule is not None and (shaped := self._apply(rule, call, environ)) is not None:
             return shaped
+        if why := refusal(self._world, call):
+            return _not_modelled(call, environ, why)
         answer = self._ask(call, environ)
         if lost(self._world, call):  # the region went away while it was answering
             self._hold(environ, "lost", while_=lambda: True)
@@ -194,7 +197,8 @@ def _question(call: Call) -> str:
 def _not_modelled(call: Call, environ: dict[str, Any], why: str) -> tuple[str, list[tuple[str, str]], bytes]:
     what = call.operation or f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
     log.error("call not modelled", service=call.service, operation=what, region=call.region, why=why)
-    return error(call, "NotImplemented", f"{call.service}:{what} is not modelled by the rehearsal", 501)
+    message = f"{call.service}:{what} is not modelled by the rehearsal: {why}"
+    return error(call, "NotImplemented", message, 501)
 
 
 class _Error(Exception):

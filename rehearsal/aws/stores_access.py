@@ -14,7 +14,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.s3.exceptions import S3AccessDeniedError, S3ClientError
-from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
+from moto.s3.models import FakeBucket, FakeKey, PublicAccessBlock, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 
 from rehearsal.aws import ACCOUNT
@@ -86,6 +86,12 @@ def public(bucket: FakeBucket, action: str, resource: str) -> bool:
 
 
 def _patch_policies() -> None:
+    @around(S3Backend, "create_bucket")
+    def create(original: Any, self: S3Backend, *args: Any, **kwargs: Any) -> FakeBucket:
+        made: FakeBucket = original(self, *args, **kwargs)
+        made.public_access_block = PublicAccessBlock(True, True, True, True)  # since April 2023
+        return made
+
     @around(S3Backend, "put_bucket_policy")
     def put(original: Any, self: S3Backend, bucket_name: str, policy: bytes) -> None:
         bucket = self.get_bucket(bucket_name)

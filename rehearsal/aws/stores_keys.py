@@ -74,8 +74,10 @@ def install(world: World) -> None:
         return plaintext, arn
 
     @around(KmsBackend, "schedule_key_deletion")
-    def schedule(original: Any, self: KmsBackend, key_id: str, *args: Any, **kwargs: Any) -> Any:
-        date = original(self, key_id, *args, **kwargs)
+    def schedule(original: Any, self: KmsBackend, key_id: str, days: int) -> Any:
+        if not 7 <= days <= 30:  # moto answers that it did, and does nothing
+            raise JsonRESTError("ValidationException", "PendingWindowInDays must be between 7 and 30")
+        date = original(self, key_id, days)
         key = self.keys[self.get_key_id(key_id)]
         if key.multi_region and _is_primary(key) and key.multi_region_configuration["ReplicaKeys"]:
             key.key_state = "PendingReplicaDeletion"

@@ -191,6 +191,16 @@ def install(world: World) -> None:
         _validate(self, replication)
         original(self, bucket_name, replication)
 
+    @around(S3Backend, "put_bucket_versioning")
+    def version(original: Any, self: S3Backend, bucket_name: str, status: str) -> None:
+        if status != "Enabled" and self.get_bucket_replication(bucket_name):
+            raise S3ClientError(
+                "InvalidBucketState",
+                "A replication configuration is present on this bucket, so the versioning state cannot be "
+                "changed. Delete the replication configuration first.",
+            )
+        original(self, bucket_name, status)
+
     @around(S3Response, "get_bucket_replication")
     def show(_: Any, self: S3Response) -> Any:
         self.data["Action"] = "GetBucketReplication"

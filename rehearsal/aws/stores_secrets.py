@@ -11,7 +11,11 @@ import json
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
-from moto.secretsmanager.exceptions import InvalidParameterException, InvalidRequestException
+from moto.secretsmanager.exceptions import (
+    InvalidParameterException,
+    InvalidRequestException,
+    OperationNotPermittedOnReplica,
+)
 from moto.secretsmanager.models import (
     FakeSecret,
     ReplicaSecret,
@@ -34,8 +38,7 @@ def install(world: World) -> None:
     @around(SecretsManagerBackend, "get_secret_value")
     def get(original: Any, self: SecretsManagerBackend, secret_id: str, *args: Any, **kwargs: Any) -> Any:
         found = original(self, secret_id, *args, **kwargs)
-        secret = self.secrets[secret_id]
-        key = secret.kms_key_id if isinstance(secret, FakeSecret) else None
+        key = _key(self.secrets[secret_id])
         if key and key_state(self.region_name, key) != "Enabled":
             raise JsonRESTError(
                 "DecryptionFailure",
@@ -60,7 +63,29 @@ def install(world: World) -> None:
     world.on_return(catch_up)
 
 
+def _key(secret: FakeSecret | ReplicaSecret) -> str | None:
+    """The customer's key that a secret is encrypted with in its own region; None when it is AWS's own."""
+    key = secret.kms_key_id if isinstance(secret, FakeSecret) else secret.config["KmsKeyId"]
+    return None if key == SecretsManagerBackend.DEFAULT_KMS_KEY_ALIAS else key
+
+
 def _patch_replicas() -> None:
+    @around(FakeSecret, "create_replicas")
+    def create(
+        original: Any, self: FakeSecret, replica_regions: list[dict[str, str]], *, force_overwrite: bool
+    ) -> list[ReplicaSecret]:
+        made: list[ReplicaSecret] = original(self, replica_regions, force_overwrite=force_overwrite)
+        for replica, asked in zip(made, replica_regions, strict=True):
+            replica.config["KmsKeyId"] = asked.get("KmsKeyId") or replica.config["KmsKeyId"]
+        return made
+
+    @around(ReplicaSecret, "to_dict")
+    def show(original: Any, self: ReplicaSecret) -> dict[str, Any]:
+        shown: dict[str, Any] = original(self)
+        return {k: v for k, v in shown.items() if k != "KmsKeyId"} | (
+            {"KmsKeyId": _key(self)} if _key(self) else {}
+        )
+
     @around(ReplicaSecret, "__init__")
     def init(original: Any, self: ReplicaSecret, source: FakeSecret, *args: Any, **kwargs: Any) -> None:
         original(self, source, *args, **kwargs)
@@ -91,6 +116,23 @@ def _patch_writes(world: World) -> None:
         write.__qualname__ = f"write_{name}"
         around(SecretsManagerBackend, name)(write)
 
+    for name in ("put_secret_value", "update_secret_version_stage"):
+
+        def guard(
+            original: Any, self: SecretsManagerBackend, secret_id: str, *args: Any, **kwargs: Any
+        ) -> Any:
+            secret = self.secrets.get(secret_id)
+            if isinstance(secret, ReplicaSecret):
+                raise OperationNotPermittedOnReplica
+            if secret is not None and secret.is_deleted():
+                raise InvalidRequestException(
+                    "You can't perform this operation on the secret because it was marked for deletion."
+                )
+            return original(self, secret_id, *args, **kwargs)
+
+        guard.__qualname__ = f"guard_{name}"
+        around(SecretsManagerBackend, name)(guard)
+
     @around(SecretsManagerBackend, "create_secret")
     def create(original: Any, self: SecretsManagerBackend, name: str, *args: Any, **kwargs: Any) -> Any:
         existing = self.secrets.get(name)
@@ -115,6 +157,13 @@ def _replicate(world: World, secret: FakeSecret) -> None:
         def arrive(replica: ReplicaSecret = replica) -> None:
             if world.is_lost(replica.region) or replica not in secret.replicas:
                 return
+            key = _key(replica)
+            if key and key_state(replica.region, key) != "Enabled":
+                replica.config |= {
+                    "Status": "Failed",
+                    "StatusMessage": f"Replication failed: the KMS key {key} is not accessible.",
+                }
+                return
             replica._versions = copy.deepcopy(secret.versions)  # type: ignore[attr-defined]
             replica._default = secret.default_version_id  # type: ignore[attr-defined]
             replica.config |= {"Status": "InSync", "StatusMessage": "Replication succeeded"}
@@ -129,7 +178,7 @@ def _promote(backend: SecretsManagerBackend, replica: ReplicaSecret) -> FakeSecr
     secret.arn, secret.region = replica.arn, backend.region_name
     secret.versions = copy.deepcopy(replica.versions)
     secret.default_version_id = replica.default_version_id
-    secret.replicas, secret.kms_key_id = [], None
+    secret.replicas, secret.kms_key_id = [], _key(replica)
     source.replicas = [each for each in source.replicas if each is not replica]
     dict.pop(backend.secrets, replica.arn, None)
     backend.secrets[secret.name] = secret

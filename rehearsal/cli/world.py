@@ -105,15 +105,24 @@ def env(name: Name = launch.DEFAULT_NAME) -> None:
 @app.command()
 def lose(region: str, name: Name = launch.DEFAULT_NAME) -> None:
     """Take a region away: servers, databases, APIs."""
-    Steering(_running(name).settings).lose(region)
+    _steering(name, region).lose(region)
     print(f"{region} is gone")
 
 
 @app.command("return")
 def give_back(region: str, name: Name = launch.DEFAULT_NAME) -> None:
     """Bring a lost region back, with what it had on its disks."""
-    Steering(_running(name).settings).give_back(region)
+    _steering(name, region).give_back(region)
     print(f"{region} is back")
+
+
+def _steering(name: str, region: str) -> Steering:
+    settings = _running(name).settings
+    if region not in settings.regions:
+        raise InputError(
+            f"world {name} has no region {region!r}", cure=f"name one of {', '.join(settings.regions)}"
+        )
+    return Steering(settings)
 
 
 def _running(name: str) -> launch.Running:

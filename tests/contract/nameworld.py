@@ -140,6 +140,12 @@ class NameWorld:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
 
+    def opened(self, word: str, region: str) -> str:
+        """A new bucket that a policy may open to everybody."""
+        name = self.bucket(word, region)
+        self.client("s3", region).delete_public_access_block(Bucket=name)
+        return name
+
 
 def a(name: str, *addresses: str, **more: Any) -> dict[str, Any]:
     """An A record."""

@@ -211,6 +211,22 @@ def test_what_the_load_balancers_cannot_do_is_refused(site: Platform) -> None:
                 "UserPoolArn": "arn:x", "UserPoolClientId": "1", "UserPoolDomain": "d",
             },
         })  # fmt: skip
+    with pytest.raises(ClientError, match="NotImplemented"):
+        elb(site).create_rule(
+            ListenerArn=site.listener, Priority=7, Actions=[fixed(200, "inside")],
+            Conditions=[{"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.0/8"]}}],
+        )  # fmt: skip
+    with pytest.raises(ClientError, match="NotImplemented"):
+        elb(site).create_load_balancer(Name="packets", Subnets=site.subnets, Type="network")
+
+
+def test_what_an_application_load_balancer_does_not_take_is_refused(site: Platform) -> None:
+    with pytest.raises(ClientError, match="1024"):
+        default(site, fixed(503, "x" * 1025))
+    with pytest.raises(ClientError, match="two different Availability Zones"):
+        elb(site).create_load_balancer(Name="narrow", Subnets=site.subnets[:1])
+    with pytest.raises(ClientError, match="cannot be longer"):
+        elb(site).create_load_balancer(Name="x" * 33, Subnets=site.subnets)
 
 
 def test_access_logs_reach_a_bucket_that_lets_them_in_and_no_other(site: Platform) -> None:

@@ -86,7 +86,7 @@ def statuses(world: NameWorld, identifier: str) -> list[str]:
 
 def latch(world: NameWorld) -> str:
     """A bucket whose object `primary-out` anybody may read."""
-    bucket = world.bucket("latch", "eu-west-1")
+    bucket = world.opened("latch", "eu-west-1")
     statement = {
         "Effect": "Allow",
         "Principal": "*",

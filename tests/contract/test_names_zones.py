@@ -72,6 +72,8 @@ def test_an_alias_follows_its_target_in_the_zone(world: NameWorld) -> None:
         (cname("rules.example", "x.example"), "at apex"),
         (cname("www.rules.example", "x.example"), "conflicts with other records"),
         (a("other.example", "127.0.0.1"), "not permitted in zone"),
+        (a("b.rules.example", "127.0.0"), "Invalid Resource Record"),
+        ({**a("t.rules.example", "unquoted"), "Type": "TXT"}, "quotation marks"),
         (a("www.rules.example", "127.0.0.2", SetIdentifier="x", Failover="PRIMARY"), "non-multi-value set"),
     ],
 )
@@ -82,6 +84,13 @@ def test_what_route_53_does_not_permit_is_refused(
     world.change(zone, a("www.rules.example", "127.0.0.1"))
     with refused("InvalidChangeBatch", saying=saying):
         world.change(zone, record)
+
+
+def test_a_caller_reference_makes_one_zone(world: NameWorld) -> None:
+    wanted = {"Name": "once.example", "CallerReference": world.fresh("once")}
+    world.client("route53").create_hosted_zone(**wanted)
+    with refused("HostedZoneAlreadyExists"):
+        world.client("route53").create_hosted_zone(**wanted)
 
 
 def test_a_record_is_deleted_only_with_the_values_it_has(world: NameWorld) -> None:

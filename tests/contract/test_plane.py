@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
@@ -126,6 +127,49 @@ def test_what_is_not_modelled_fails_loudly_in_the_services_own_shape(world: Worl
         )
     assert error.value.response["Error"]["Code"] == "NotImplemented"
     assert "backup:StartCopyJob" in error.value.response["Error"]["Message"]
+
+
+def test_what_moto_only_notes_down_is_refused_with_the_reason(world: WorldSettings) -> None:
+    def refused(service: str, region: str, operation: str, **arguments: Any) -> str:
+        with pytest.raises(ClientError) as error:
+            getattr(client(world, service, region), operation)(**arguments)
+        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+        return str(error.value.response["Error"]["Message"])
+
+    assert "no dynamodb" in refused("dynamodb", world.standby, "list_tables")
+    assert world.standby in refused("ec2", "ap-south-1", "describe_vpcs")
+    hook = {"AutoScalingGroupName": "g", "LifecycleHookName": "h"}
+    transition = {"LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING"}
+    assert "noted" in refused("autoscaling", world.standby, "put_lifecycle_hook", **hook, **transition)
+    cluster = {"DBClusterIdentifier": "c", "Engine": "aurora-postgresql"}
+    assert "noted" in refused("rds", world.standby, "create_db_cluster", **cluster)
+
+
+def test_a_key_is_not_replicated_into_a_lost_region(world: WorldSettings, steering: Steering) -> None:
+    kms = client(world, "kms", world.standby)
+    key = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+    steering.lose(world.primary)
+    with pytest.raises(ReadTimeoutError):
+        client(world, "kms", world.standby, IMPATIENT).replicate_key(KeyId=key, ReplicaRegion=world.primary)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"effect": "slow"},
+        {"effect": "timeout", "seconds": -1},
+        {"effect": "error", "status": 200},
+        {"effect": "throttle", "operation": "Describe("},
+        {"effect": "throttle", "for_seconds": 0},
+        {"effect": "throttle", "region": "mars-1"},
+    ],
+)
+@pytest.mark.usefixtures("steering")
+def test_a_fault_that_could_never_happen_is_refused(world: WorldSettings, rule: dict[str, Any]) -> None:
+    answer = httpx.post(f"{world.api_url}/_rehearsal/faults", json=rule, trust_env=False)
+    assert (answer.status_code, bool(answer.json()["error"])) == (400, True)
+    shown = httpx.get(f"{world.api_url}/_rehearsal/faults", trust_env=False).json()
+    assert shown["rules"] == []
 
 
 def test_every_call_is_on_record(world: WorldSettings, steering: Steering) -> None:

@@ -168,6 +168,10 @@ def test_replication_needs_versioning_on_both_sides_and_shows_what_was_put(world
     replicate(world, source, wanted)
     shown = world.client("s3", HERE).get_bucket_replication(Bucket=source)["ReplicationConfiguration"]
     assert shown["Rules"] == [wanted]
+    with refused("InvalidBucketState"):
+        world.client("s3", HERE).put_bucket_versioning(
+            Bucket=source, VersioningConfiguration={"Status": "Suspended"}
+        )
 
 
 # --- anonymous readers -----------------------------------------------------------------------------------
@@ -193,7 +197,7 @@ def policy(bucket: str, *statements: dict[str, Any]) -> str:
 
 
 def test_anybody_may_read_exactly_what_the_policy_gives_to_everybody(world: NameWorld) -> None:
-    bucket, s3 = world.bucket("open", THERE), world.client("s3", THERE)
+    bucket, s3 = world.opened("open", THERE), world.client("s3", THERE)
     for key in ("public", "private"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"1")
     assert anonymous(world, bucket, "public") == 403
@@ -214,8 +218,16 @@ def test_anybody_may_read_exactly_what_the_policy_gives_to_everybody(world: Name
     assert s3.get_object(Bucket=bucket, Key="private")["Body"].read() == b"1"
 
 
+def test_a_new_bucket_cannot_be_opened_until_its_block_is_taken_away(world: NameWorld) -> None:
+    bucket, s3 = world.bucket("closed", THERE), world.client("s3", THERE)
+    with refused("AccessDenied"):
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
+
+
 def test_a_public_access_block_closes_what_a_policy_opened(world: NameWorld) -> None:
-    bucket, s3 = world.bucket("block", THERE), world.client("s3", THERE)
+    bucket, s3 = world.opened("block", THERE), world.client("s3", THERE)
     s3.put_object(Bucket=bucket, Key="public", Body=b"1")
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
     assert anonymous(world, bucket, "public") == 200

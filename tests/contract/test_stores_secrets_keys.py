@@ -87,6 +87,8 @@ def test_a_key_that_is_disabled_or_being_deleted_does_nothing_any_more(world: Na
 def test_a_primary_with_replicas_waits_for_them_before_it_is_deleted(world: NameWorld) -> None:
     key = multi_region_key(world)
     kms = world.client("kms", THERE)
+    with refused("ValidationException"):
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=3)
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingReplicaDeletion"
 
@@ -152,6 +154,37 @@ def test_a_secret_whose_key_is_gone_cannot_be_read(world: NameWorld) -> None:
     world.client("kms", THERE).disable_key(KeyId=key)
     with refused("DecryptionFailure"):
         value(world, THERE, name)
+
+
+def test_a_replica_has_a_key_of_its_own_and_needs_it(world: NameWorld) -> None:
+    kms, here = world.client("kms", THERE), world.client("secretsmanager", HERE)
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    name = world.fresh("shop/keyed")
+    regions = [{"Region": THERE, "KmsKeyId": key}]
+
+    def replica() -> dict[str, str]:
+        return dict(here.describe_secret(SecretId=name)["ReplicationStatus"][0])
+
+    here.create_secret(Name=name, SecretString="x", AddReplicaRegions=regions)
+    until("in sync", lambda: replica()["Status"] == "InSync")
+    assert replica()["KmsKeyId"] == key
+    assert world.client("secretsmanager", THERE).describe_secret(SecretId=name)["KmsKeyId"] == key
+    kms.disable_key(KeyId=key)
+    with refused("DecryptionFailure"):
+        value(world, THERE, name)
+    here.put_secret_value(SecretId=name, SecretString="y")
+    until("failed", lambda: replica()["Status"] == "Failed")
+    assert "KMS key" in replica()["StatusMessage"]
+    kms.enable_key(KeyId=key)
+    assert value(world, THERE, name) == "x"
+
+
+def test_a_secret_that_waits_for_deletion_takes_no_value(world: NameWorld) -> None:
+    name, secrets = world.fresh("shop/going"), world.client("secretsmanager", THERE)
+    secrets.create_secret(Name=name, SecretString="x")
+    secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+    with refused("InvalidRequestException", saying="marked for deletion"):
+        secrets.put_secret_value(SecretId=name, SecretString="y")
 
 
 def test_a_name_that_waits_for_deletion_is_taken(world: NameWorld) -> None:

@@ -152,7 +152,7 @@ def test_a_rule_meets_only_the_calls_it_describes(rule: dict[str, str], met: boo
 
 def test_a_rule_ends_after_its_time() -> None:
     faults = Faults(seed=1)
-    faults.add(Rule(effect="reset", for_seconds=0.0))
+    faults.add(Rule(effect="reset", for_seconds=1e-9))
     assert faults.meets(CALL) is None
     assert faults.rules() == []
 

@@ -139,6 +139,10 @@ def _patch_groups(reconciler: Reconciler) -> None:
         if not kwargs.get("vpc_zone_identifier"):
             raise NotImplementedError("the rehearsal's Auto Scaling groups need VPCZoneIdentifier")
         _check_sizes(int(kwargs["min_size"]), int(kwargs["max_size"]), kwargs.get("desired_capacity"))
+        if set(kwargs.get("target_group_arns") or ()) - self.elbv2_backend.target_groups.keys():
+            raise ValidationError(
+                "Provided Target Groups may not be valid. Please ensure they exist and try again."
+            )
         with reconciler.fleet.lock:
             return original(self, **kwargs)
 

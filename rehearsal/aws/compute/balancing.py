@@ -15,7 +15,7 @@ from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeLoadBalancer, FakeTargetGroup
 
 from rehearsal.aws import calls
-from rehearsal.aws.compute.wiring import action, network
+from rehearsal.aws.compute.wiring import action, condition, network
 from rehearsal.aws.patch import around
 from rehearsal.pki import for_certificate
 from rehearsal.world import World
@@ -45,6 +45,18 @@ def _patch_balancers(world: World) -> None:
     @around(ELBv2Backend, "create_load_balancer")
     def create(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
         name = kwargs.get("name", args[0] if args else "")
+        if kwargs.get("loadbalancer_type") not in (None, "application"):
+            raise NotImplementedError("the rehearsal's load balancers are application load balancers")
+        if len(name) > 32:
+            raise ELBClientError(
+                "ValidationError", f"The load balancer name '{name}' cannot be longer than '32' characters"
+            )
+        subnets = [self.ec2_backend.get_subnet(each) for each in kwargs.get("subnet_ids") or []]
+        if subnets and all(subnets) and len({each.availability_zone for each in subnets}) < 2:
+            raise ELBClientError(
+                "ValidationError",
+                "At least two subnets in two different Availability Zones must be specified",
+            )
         if any(known.name == name for known in self.load_balancers.values()):
             raise ELBClientError(
                 "DuplicateLoadBalancerName", "A load balancer with the same name exists, with other settings"
@@ -102,10 +114,11 @@ def _patch_listeners(world: World) -> None:
 
         @around(ELBv2Backend, name)
         def rule(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
-            given = kwargs.get("actions") or (args[-1] if args else [])
-            for each in given or []:
-                if isinstance(each, dict) and "Type" in each:
-                    action(each)
+            # what the feed could not tell would stop it for every load balancer of the world
+            for each in kwargs["actions"] or []:
+                action(each)
+            for each in kwargs["conditions"] or []:
+                condition(each)
             return original(self, *args, **kwargs)
 
 

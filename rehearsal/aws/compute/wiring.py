@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeTargetGroup, elbv2_backends
 
 from rehearsal.aws.compute.access_logs import enabled
@@ -32,6 +33,8 @@ _CONFIG = {
     "http-request-method": "HttpRequestMethodConfig",
     "query-string": "QueryStringConfig",
 }
+
+_LONGEST_BODY = 1024
 
 
 def network(world: World) -> dict[str, Any]:
@@ -82,7 +85,10 @@ def _chosen(actions: list[Any]) -> Action:
 
 
 def action(data: dict[str, Any]) -> Action:
-    """An action of the API. NotImplementedError when the load balancers here cannot do it."""
+    """An action of the API.
+
+    ELBClientError when AWS would refuse it; NotImplementedError when the load balancers here cannot do it.
+    """
     match data["Type"]:
         case "forward" if "TargetGroupArn" in data and "ForwardConfig" not in data:
             return Forward(groups=((data["TargetGroupArn"], 1),))
@@ -91,11 +97,13 @@ def action(data: dict[str, Any]) -> Action:
             return Forward(groups=tuple((row["TargetGroupArn"], int(row.get("Weight", 1))) for row in rows))
         case "fixed-response":
             given = data["FixedResponseConfig"]
-            return Fixed(
-                status=int(given["StatusCode"]),
-                content_type=given.get("ContentType") or "text/plain",
-                body=given.get("MessageBody") or "",
-            )
+            body = given.get("MessageBody") or ""
+            if len(body) > _LONGEST_BODY:
+                raise ELBClientError(
+                    "ValidationError", f"MessageBody has more than {_LONGEST_BODY} characters"
+                )
+            kind = given.get("ContentType") or "text/plain"
+            return Fixed(status=int(given["StatusCode"]), content_type=kind, body=body)
         case "redirect":
             given = {key.lower(): value for key, value in data["RedirectConfig"].items()}
             status = int(given.pop("statuscode").removeprefix("HTTP_"))
