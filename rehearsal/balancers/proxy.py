@@ -26,6 +26,14 @@ _HOP_BY_HOP = frozenset(
 _LARGEST_BODY = 16 * 1024 * 1024
 
 
+class _NotWholeError(Exception):
+    """There is no whole body to forward; half of one must never reach a server."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
 class Front:
     """A listener's application. Its `listener` is replaced when the control plane changes it."""
 
@@ -79,7 +87,10 @@ class Front:
         visit.target = target = self._pick(visit.group)
         if target is None:
             return 503, _content_type("text/plain"), b"503 Service Temporarily Unavailable"
-        content = await _body(receive)
+        try:
+            content = await _body(receive)
+        except _NotWholeError as cut:
+            return cut.status, _content_type("text/plain"), str(cut).encode()
         visit.received, visit.asked = len(content), time.time()
         try:
             answer = await self._client.request(
@@ -149,9 +160,15 @@ async def _body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _NotWholeError(460, "the client hung up")
         part: bytes = message.get("body", b"")
         body += part
-        if not message.get("more_body") or len(body) > _LARGEST_BODY:
+        if len(body) > _LARGEST_BODY:
+            raise _NotWholeError(
+                413, f"more than {_LARGEST_BODY} bytes, which the rehearsal does not forward"
+            )
+        if not message.get("more_body"):
             return body
 
 
