@@ -26,6 +26,8 @@ from rehearsal.world import World
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _HELD_AT_MOST_S = 900.0
 _LOOK_EVERY_S = 0.2
+_KEPT_BYTES = 2**20
+"""Answers below this are remembered for stale reads; bundles and artefacts would fill the memory."""
 _CODES = {
     "throttle": ("Throttling", 400, "Rate exceeded"),
     "deny": ("AccessDenied", 403, "User is not authorized to perform this operation"),
@@ -104,7 +106,7 @@ class Plane:
         answer = self._ask(call, environ)
         if lost(self._world, call):  # the region went away while it was answering
             self._hold(environ, "lost", while_=lambda: True)
-        if call.operation.startswith(("Describe", "Get", "List", "Head")):
+        if call.operation.startswith(("Describe", "Get", "List", "Head")) and len(answer[2]) < _KEPT_BYTES:
             self._stale[_question(call)] = answer
         return answer
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from typing import Any
 
 from moto.core.exceptions import ServiceException
-from moto.s3.exceptions import S3AccessDeniedError, S3ClientError
+from moto.s3.exceptions import InvalidBucketName, S3AccessDeniedError, S3ClientError
 from moto.s3.models import FakeBucket, FakeKey, PublicAccessBlock, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 
@@ -87,8 +88,10 @@ def public(bucket: FakeBucket, action: str, resource: str) -> bool:
 
 def _patch_policies() -> None:
     @around(S3Backend, "create_bucket")
-    def create(original: Any, self: S3Backend, *args: Any, **kwargs: Any) -> FakeBucket:
-        made: FakeBucket = original(self, *args, **kwargs)
+    def create(original: Any, self: S3Backend, bucket_name: str, *args: Any, **kwargs: Any) -> FakeBucket:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket_name):
+            raise InvalidBucketName
+        made: FakeBucket = original(self, bucket_name, *args, **kwargs)
         made.public_access_block = PublicAccessBlock(True, True, True, True)  # since April 2023
         return made
 

@@ -7,6 +7,7 @@ tags of a replica, and encrypts with disabled keys (KMS API Reference, Replicate
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
@@ -82,6 +83,20 @@ def install(world: World) -> None:
         if key.multi_region and _is_primary(key) and key.multi_region_configuration["ReplicaKeys"]:
             key.key_state = "PendingReplicaDeletion"
         return date
+
+    @around(KmsBackend, "put_key_policy")
+    def policy(original: Any, self: KmsBackend, key_id: str, policy: str) -> None:
+        try:
+            json.loads(policy)["Statement"]
+        except (ValueError, KeyError, TypeError):
+            raise JsonRESTError("MalformedPolicyDocumentException", "The policy is malformed.") from None
+        original(self, key_id, policy)
+
+    @around(KmsResponse, "create_alias")
+    def alias(original: Any, self: KmsResponse) -> Any:
+        if str(self._get_param("AliasName")).startswith("alias/aws/"):
+            raise JsonRESTError("NotAuthorizedException", "Aliases that begin with alias/aws/ are AWS's own.")
+        return original(self)
 
     @around(KmsBackend, "describe_key")
     def describe(_: Any, self: KmsBackend, key_id: str) -> Key:

@@ -342,16 +342,25 @@ def test_kept_backups_of_a_deleted_instance_can_be_restored_by_its_resource_id(w
     assert code == "DBInstanceAutomatedBackupNotFound"
 
 
-def test_replication_that_is_stopped_leaves_nothing_in_the_other_region(world: Databases) -> None:
+def test_backups_whose_replication_was_stopped_are_kept_and_can_be_restored(world: Databases) -> None:
     there = world.client("rds", world.there)
     arn = world.replicate(instance := world.made("shortly"))
-    there.stop_db_instance_automated_backups_replication(SourceDBInstanceArn=instance["DBInstanceArn"])
+    source = {"SourceDBInstanceArn": instance["DBInstanceArn"]}
+    there.stop_db_instance_automated_backups_replication(**source)
+    assert world.backup(arn)["Status"] == "retained"
+    assert not world.show("shortly").get("DBInstanceAutomatedBackupsReplications")
+    assert refused(there.stop_db_instance_automated_backups_replication, **source) == "DBInstanceNotFound"
+    again = world.replicate(instance)
+    assert (again != arn, world.backup(arn)["Status"]) == (True, "retained")
+    there.restore_db_instance_to_point_in_time(
+        SourceDBInstanceAutomatedBackupsArn=arn,
+        TargetDBInstanceIdentifier="from-kept",
+        UseLatestRestorableTime=True,
+    )
+    world.reach("available", "from-kept", world.there)
+    there.delete_db_instance_automated_backup(DBInstanceAutomatedBackupsArn=arn)
     code = refused(there.describe_db_instance_automated_backups, DBInstanceAutomatedBackupsArn=arn)
     assert code == "DBInstanceAutomatedBackupNotFound"
-    assert (
-        "DBInstanceAutomatedBackupsReplications" not in world.show("shortly")
-        or not world.show("shortly")["DBInstanceAutomatedBackupsReplications"]
-    )
 
 
 def test_every_wait_says_who_caused_it(world: Databases, shop: dict[str, Any]) -> None:

@@ -226,6 +226,12 @@ def test_a_new_bucket_cannot_be_opened_until_its_block_is_taken_away(world: Name
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
 
 
+def test_a_bucket_name_that_no_host_can_have_is_refused(world: NameWorld) -> None:
+    s3, where = world.client("s3", THERE), {"LocationConstraint": THERE}
+    with refused("InvalidBucketName"):
+        s3.create_bucket(Bucket="Under_Score", CreateBucketConfiguration=where)
+
+
 def test_a_public_access_block_closes_what_a_policy_opened(world: NameWorld) -> None:
     bucket, s3 = world.opened("block", THERE), world.client("s3", THERE)
     s3.put_object(Bucket=bucket, Key="public", Body=b"1")

@@ -84,6 +84,15 @@ def test_a_key_that_is_disabled_or_being_deleted_does_nothing_any_more(world: Na
     assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"word"
 
 
+def test_a_policy_that_is_none_and_an_alias_of_awss_own_are_refused(world: NameWorld) -> None:
+    kms = world.client("kms", THERE)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    with refused("MalformedPolicyDocumentException"):
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy="{")
+    with refused("NotAuthorizedException"):
+        kms.create_alias(AliasName="alias/aws/mine", TargetKeyId=key)
+
+
 def test_a_primary_with_replicas_waits_for_them_before_it_is_deleted(world: NameWorld) -> None:
     key = multi_region_key(world)
     kms = world.client("kms", THERE)

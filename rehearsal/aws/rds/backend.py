@@ -195,13 +195,10 @@ class Backend(models.RDSBackend):
         return backups.describe_replicated(backups.start(self, params))
 
     def stop_replication(self, source_arn: str) -> dict[str, Any]:
-        """StopDBInstanceAutomatedBackupsReplication, called in the destination region."""
+        """StopDBInstanceAutomatedBackupsReplication, in the destination region; what it has stays."""
         found = self._replication_of(source_arn)
-        found.stop()
         shown = backups.describe_replicated(found)
-        with self.fleet.lock:
-            self.fleet.replications.remove(found)
-        found.archive.remove()
+        found.stop()
         return shown
 
     def delete_automated_backup(self, *, resource_id: str | None, arn: str | None) -> dict[str, Any]:
@@ -210,7 +207,11 @@ class Backend(models.RDSBackend):
 
     def _replication_of(self, source_arn: str) -> Replication:
         for each in self.fleet.replications:
-            if each.source_arn == source_arn and each.region == self.region_name:
+            if (
+                each.source_arn == source_arn
+                and each.region == self.region_name
+                and each.status != "retained"
+            ):
                 return each
         raise exceptions.DBInstanceNotFoundError(source_arn)
 

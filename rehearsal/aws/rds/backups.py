@@ -50,7 +50,8 @@ class Replication:
         self.retention = retention
         self.tags = tags
         self.arn = new_backup_arn(region, source.database.account_id)
-        folder = world.settings.home / "backups" / region / f"{source.id}.replica"
+        # one that is started anew starts from nothing; what a stopped one copied is kept beside it
+        folder = world.settings.home / "backups" / region / self.arn.rsplit(":", 1)[-1]
         self.archive = Archive(fleet.programs, folder)
         self.running = True
         self._lag = timedelta(seconds=world.cloud_seconds("rds.replication") / world.settings.scale)
@@ -58,7 +59,7 @@ class Replication:
 
     @property
     def status(self) -> str:
-        """`pending` until the first backup has arrived; `retained` when its source is no more."""
+        """`pending` until the first backup has arrived; `retained` once stopped, or its source is no more."""
         if not self.running or self.source.gone:
             return "retained"
         return "replicating" if self.archive.window() else "pending"
@@ -122,7 +123,9 @@ def start(backend: Backend, params: dict[str, Any]) -> Replication:
             )
         key = checks.kms_key_arn(backend, params["KmsKeyId"])
     with fleet.lock:
-        if any(each.source is source and each.region == region for each in fleet.replications):
+        if any(
+            each.source is source and each.region == region and each.running for each in fleet.replications
+        ):
             message = f"Automated backups of {arn} are already replicated here."
             raise checks.refuse("InvalidDBInstanceAutomatedBackupState", message)
         tags = params.get("Tags", [])
@@ -183,7 +186,9 @@ def describe(server: Server, replications: list[Replication]) -> dict[str, Any]:
         "BackupRetentionPeriod": database.backup_retention_period,
         "DBInstanceAutomatedBackupsArn": server.backup_arn,
         "DBInstanceAutomatedBackupsReplications": [
-            {"DBInstanceAutomatedBackupsArn": each.arn} for each in replications if each.source is server
+            {"DBInstanceAutomatedBackupsArn": each.arn}
+            for each in replications
+            if each.source is server and each.running
         ],
         "TagList": database.tags,
     }

@@ -99,7 +99,7 @@ class DBInstance(models.DBInstance):
         return [
             {"DBInstanceAutomatedBackupsArn": each.arn}
             for each in self.server.fleet.replications
-            if each.source is self.server
+            if each.source is self.server and each.running
         ]
 
     @property
