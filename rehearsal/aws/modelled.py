@@ -32,7 +32,7 @@ _BOOKS_ONLY = frozenset(
 def refusal(world: World, call: Call) -> str:
     """Why the world cannot answer a call as AWS would; empty when it can."""
     if call.region and call.region not in world.regions:
-        return f"this world has {', '.join(world.regions)} only, not {call.region}"
+        return f"this world has no region {call.region}; its regions are {', '.join(world.regions)}"
     if call.service not in _SERVICES:
         return f"this world has no {call.service}"
     if f"{call.service}:{call.operation}" in _BOOKS_ONLY:

@@ -142,10 +142,6 @@ class Plane:
                 raise exc_info[1]
             seen[:] = [line, headers]
 
-        regions = self._world.settings.regions
-        if call.region and call.region not in regions:
-            message = f"this world has no region {call.region}; its regions are {', '.join(regions)}"
-            return error(call, "NotImplemented", message, 501)
         try:
             if refusal := authority.refusal(call):
                 return error(call, refusal.code, refusal.message, refusal.status)
