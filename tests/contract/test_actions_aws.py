@@ -132,6 +132,27 @@ def test_a_machine_that_ended_without_a_word_is_noticed(runner: Ec2Runner) -> No
     assert identifier in told.value.cure
 
 
+def test_a_machine_that_ended_without_a_word_is_replaced_by_the_next_attempt(
+    runner: Ec2Runner, contract: SiteContract
+) -> None:
+    first = runner.start(KEY, job(), {})
+    boto3.client("ec2", REGION).terminate_instances(InstanceIds=[first])
+    second = runner.start(KEY, job(), {})
+    assert second != first
+    assert runner.start(KEY, job(), {}) == second
+    assert envelope(stored(contract, JOB)).generation == 2
+
+
+def test_a_machine_that_ended_with_its_answer_is_not_replaced(
+    runner: Ec2Runner, contract: SiteContract
+) -> None:
+    machine = runner.start(KEY, job(), {})
+    answer(contract, Result(ok=True))
+    boto3.client("ec2", REGION).terminate_instances(InstanceIds=[machine])
+    assert runner.start(KEY, job(), {}) == machine
+    assert runner.result(KEY) == Result(ok=True)
+
+
 def test_another_job_under_the_same_key_forgets_the_old_result(
     runner: Ec2Runner, contract: SiteContract
 ) -> None:

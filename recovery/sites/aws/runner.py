@@ -55,7 +55,13 @@ class Ec2Runner:
         # Looked for first: it may stand in a subnet that is not the first to be tried, or have been started
         # ahead of its job. The client token covers what the look-up does not show yet.
         known = self._machines(work)
+        if known and self._died(key, known):
+            work, known = self._renew(work), []
         return known[0]["InstanceId"] if known else self._run_somewhere(work, tags)
+
+    def _died(self, key: str, machines: Sequence[InstanceTypeDef]) -> bool:
+        """Whether they ended without a word: nobody is left who could answer."""
+        return _all_ended(machines) and self._get(key, RESULT) is None
 
     def _run_somewhere(self, work: Envelope, tags: Mapping[str, str]) -> str:
         """In the first subnet that has room."""
@@ -83,7 +89,7 @@ class Ec2Runner:
             return None
         body = self._get(key, JOB)
         machines = self._machines(envelope(body)) if body else []
-        if machines and all(machine["State"].get("Name") in _ENDED for machine in machines):
+        if machines and _all_ended(machines):
             body = self._get(key, RESULT)  # written just before it ended
             if body is not None:
                 return Result.model_validate_json(body)
@@ -178,3 +184,7 @@ class Ec2Runner:
         )
         machines = [machine for group in found["Reservations"] for machine in group["Instances"]]
         return sorted(machines, key=lambda machine: machine["LaunchTime"], reverse=True)
+
+
+def _all_ended(machines: Sequence[InstanceTypeDef]) -> bool:
+    return all(machine["State"].get("Name") in _ENDED for machine in machines)
