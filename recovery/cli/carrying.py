@@ -49,23 +49,44 @@ def carry(state: Path, record: RunRecord, around: Surroundings, *, resumed: bool
 
 
 def _end(state: Path, record: RunRecord, outcome: runner.Outcome, view: View) -> None:
-    """The journal and the report are in the run's folder; say what a person needs to know."""
-    verdict = runner.export_journal(state, record.id)
-    report, story = reports.build(state, record.id)
-    _, page = reports.write(runs_folder(state) / record.id, report, story)
-    if view.json and view.closing:
-        common.show_json({"event": "report", "run": record.id, "report": report.model_dump(by_alias=True)})
-    if view.json:
+    """Say what a person needs to know; the journal and the report are in the run's folder."""
+    awaiting = _awaiting(state, record, outcome)
+    if not view.json:
+        for step, now in awaiting.items():
+            common.show(f"waits for a person: {step}   {now}")
+    try:
+        verdict = runner.export_journal(state, record.id)
+        report, story = reports.build(state, record.id)
+        _, page = reports.write(runs_folder(state) / record.id, report, story)
+    except Exception as error:  # what the run came to stands, whatever the disk or the report say
+        sys.stderr.write(
+            f"✗ the report of {record.id} was not written: {type(error).__name__}: {error}\n"
+            f"  means: the run itself is on record\n  now:   dr report {record.id}\n"
+        )
         return
-    undecided = standing.undecided(state, record.id) if outcome.awaiting else []
-    for step in outcome.awaiting:
-        now = f"dr resume {record.id}" if step in undecided else f"dr approve {record.id} {step}"
-        common.show(f"waits for a person: {step}   {now}")
-    if not view.closing:
-        return
-    chain = "chain verified" if verdict.verified else f"CHAIN BROKEN at entry {verdict.broken_at}"
     how = outcome.outcome or "waiting"
-    common.show(f"{how}   journal {verdict.entries} entries, {chain} · report: {page}")
+    if view.json and view.closing:
+        common.show_json(
+            {
+                "event": "report",
+                "run": record.id,
+                "outcome": how,
+                "awaiting": awaiting,
+                "report": report.model_dump(by_alias=True),
+            }
+        )
+    elif view.closing:
+        chain = "chain verified" if verdict.verified else f"CHAIN BROKEN at entry {verdict.broken_at}"
+        common.show(f"{how}   journal {verdict.entries} entries, {chain} · report: {page}")
+
+
+def _awaiting(state: Path, record: RunRecord, outcome: runner.Outcome) -> dict[str, str]:
+    """Steps that wait for a person, and the command that answers."""
+    undecided = standing.undecided(state, record.id) if outcome.awaiting else []
+    return {
+        step: f"dr resume {record.id}" if step in undecided else f"dr approve {record.id} {step}"
+        for step in outcome.awaiting
+    }
 
 
 @contextmanager

@@ -46,11 +46,18 @@ def _count(number: int | None) -> str:
 def _remark(entry: Entry) -> str:
     """Who said it, and what was found, failed or decided."""
     data, answer = entry.data, entry.data.get("answer") or {}
-    said = " ".join(
-        filter(None, (answer.get("by") or data.get("by"), answer.get("kind"), answer.get("reason")))
-    )
+    by = answer.get("by") or data.get("by") or ""
+    who = by if isinstance(by, str) else f"one of {', '.join(by)}"  # several may approve
+    said = " ".join(filter(None, (who, answer.get("kind"), answer.get("reason"))))
     error = data.get("error") or {}
-    found = error.get("what") or data.get("says") or data.get("why") or data.get("outcome") or ""
+    found = (
+        error.get("what")
+        or data.get("says")
+        or data.get("why")
+        or data.get("outcome")
+        or data.get("message")
+        or ""
+    )
     return f"{said}: {found}" if said and found else said or str(found)
 
 

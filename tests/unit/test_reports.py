@@ -15,6 +15,7 @@ from recovery.engine.journal import Entry
 from recovery.engine.record import RunRecord
 from recovery.reports import Forecast, Observations, Tick, summary, write
 from recovery.reports.building import NO_FORECAST, assemble
+from recovery.reports.html import page
 from tests.fakes import engine as fake
 
 STEPS = """\
@@ -188,3 +189,15 @@ def test_steps_that_are_not_critical_do_not_count_towards_the_prediction(record:
         step.id: prediction.estimate([], 60.0 if step.critical else 9000.0, None) for step in bound.plan.steps
     }
     assert prediction.predict(bound, estimates).likely == 180.0
+
+
+def test_a_run_that_waits_for_people_has_a_page_that_names_them(record: RunRecord) -> None:
+    rows = [
+        (0.0, "", "recorded", {"by": "ada"}),
+        *over(0.1, 2.1, "assess"),
+        (2.2, "cutover", "awaiting-approval", {"by": ["ada", "ben"], "within_s": 900}),
+        (3.0, "cutover", "awaiting-person", {"message": "Call the partners", "done-when": "all were called"}),
+    ]
+    text = page(*assemble(record, chained(*rows), SEEN, FORECAST))
+    assert "one of ada, ben" in text
+    assert "Call the partners" in text
