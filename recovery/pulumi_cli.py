@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,13 @@ from recovery.errors import LifeboatError
 _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)")
 
 
+GRACE = 60.0
+"""Seconds that the CLI gets, once interrupted, to record what its providers are just making."""
+
+
 class StoppableCommand(auto.PulumiCommand):
-    """Runs the CLI; when the run is aborted, interrupts it once, so that it finishes what is under way."""
+    """Runs the CLI; when it is to stop, interrupts it once, so that it finishes what is under way. A provider
+    may wait for a service that never answers: after a grace it is ended with all its children."""
 
     def __init__(self, cancelled: Callable[[], bool]) -> None:
         try:
@@ -72,14 +78,16 @@ class StoppableCommand(auto.PulumiCommand):
         return result
 
     def _wait(self, process: subprocess.Popen[str]) -> None:
-        told = False
+        told: float | None = None
         while True:
             try:
                 process.wait(0.2)
             except subprocess.TimeoutExpired:
-                if self._cancelled() and not told:
+                if told is None and self._cancelled():
                     process.send_signal(signal.SIGINT)
-                    told = True
+                    told = time.monotonic()
+                elif told is not None and time.monotonic() - told > GRACE:
+                    os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
             else:
                 return
 

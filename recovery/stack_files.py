@@ -10,7 +10,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ class Place:
     step: str
     backend: str | None = None
     """Another state backend than the configured one (recovery/backends.py)."""
+    expired: Callable[[], bool] = lambda: False
+    """Whether the step's time is over: the engine is then stopped as by an abort."""
 
     @property
     def cause(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recovery.errors import ActionFailed, LifeboatError, Refusal
+from recovery.errors import ActionFailed, Cancelled, LifeboatError, OutOfTime, Refusal
 from recovery.stack_files import Place, StackFiles
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _MADE = re.compile(
     r"creating urn:pulumi:[^:]+::[^:]+::(?P<kind>\S+?)::(?P<name>[^\s:]+): "
     r"(?P<what>[^\n]*(?:AlreadyExists|already exists)[^\n]*)"
 )
+_LOCKED = re.compile(r"created by (\S+@\S+ \(pid \d+\)(?: at \S+)?)")
 POLICIES = Path("infra") / "policies"
 Tell = Callable[[str, float | None], None]
 
@@ -65,14 +66,16 @@ class Stack(StackFiles):
         """Bring it up with the policy pack on; ActionFailed with the engine's own words when it does not."""
         watch = _Watch(tell, self.name)
         stack = self._open(cancelled)
-        self._run(stack, lambda: stack.up(**self._options(watch), message=self._place.cause), watch)
+        self._run(
+            stack, lambda: stack.up(**self._options(watch), message=self._place.cause), watch, cancelled
+        )
         return watch.changes
 
     def preview(self, tell: Tell, cancelled: Callable[[], bool] = lambda: False) -> Changes:
         """What `up` would do."""
         watch = _Watch(tell, self.name)
         stack = self._open(cancelled)
-        self._run(stack, lambda: stack.preview(**self._options(watch)), watch)
+        self._run(stack, lambda: stack.preview(**self._options(watch)), watch, cancelled)
         return watch.changes
 
     def adopt(
@@ -101,6 +104,7 @@ class Stack(StackFiles):
                 resources=[resource], name_table={"parent": parent}, protect=True, generate_code=False
             ),
             watch,
+            cancelled,
         )
         return urn
 
@@ -142,8 +146,12 @@ class Stack(StackFiles):
 
         if not self._staged:
             self.stage()
+
+        def stop() -> bool:
+            return cancelled() or self._place.expired()
+
         return open_stack(
-            self.name, self._work, self._place.cause, self._place.run, self._place.backend, cancelled
+            self.name, self._work, self._place.cause, self._place.run, self._place.backend, stop
         )
 
     def _options(self, watch: _Watch) -> dict[str, Any]:
@@ -151,7 +159,9 @@ class Stack(StackFiles):
         packs = [str(pack)] if pack.is_dir() else []
         return {"on_event": watch, "policy_packs": packs, "color": "never", "suppress_outputs": True}
 
-    def _run(self, stack: auto.Stack, work: Callable[[], object], watch: _Watch) -> None:
+    def _run(
+        self, stack: auto.Stack, work: Callable[[], object], watch: _Watch, cancelled: Callable[[], bool]
+    ) -> None:
         from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
         from recovery.pulumi_cli import stale_locks
@@ -166,6 +176,17 @@ class Stack(StackFiles):
                 watch.reset()
                 work()
         except CommandError as error:
+            if cancelled():
+                raise Cancelled(
+                    f"pulumi was stopped on stack {self.name}: the run is being aborted",
+                    means=f"what it had done by then stays ({watch.changes.done})",
+                ) from error
+            if self._place.expired():
+                raise OutOfTime(
+                    f"pulumi was stopped on stack {self.name}: the step's time is over; last: {watch.said}",
+                    means=f"what it had done by then stays ({watch.changes.done}); `up` goes on from there",
+                    cure="look at what it waits for (a service that does not answer?), then dr resume",
+                ) from error
             raise explain(self.name, error, watch.changes) from error
 
 
@@ -179,14 +200,19 @@ class _Watch:
     def reset(self) -> None:
         """Begin anew."""
         self.changes = Changes()
-        self._done = 0
+        self._under_way: dict[str, str] = {}
+
+    @property
+    def said(self) -> str:
+        """What it had begun and not ended."""
+        return ", ".join(self._under_way.values()) or "nothing under way"
 
     def __call__(self, event: Any) -> None:
         """Take one event."""
         if event.resource_pre_event is not None:
             self._step(event.resource_pre_event.metadata)
         elif event.res_outputs_event is not None:
-            self._done += 1
+            self._under_way.pop(event.res_outputs_event.metadata.urn, None)
         elif event.policy_event is not None and event.policy_event.enforcement_level == "mandatory":
             self.changes.violations.append(f"{event.policy_event.policy_name}: {event.policy_event.message}")
         elif event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
@@ -197,6 +223,7 @@ class _Watch:
         changes = self.changes
         if op in ("same", "read", "refresh"):
             return
+        self._under_way[metadata.urn] = f"{op} {metadata.urn.rpartition('::')[2]}"
         changes.steps.append(f"{op} {metadata.urn}")
         changes.created += op == "create"
         changes.updated += op == "update"
@@ -209,6 +236,13 @@ def explain(stack: str, error: Exception, changes: Changes) -> LifeboatError:
     """The engine's failure, in its own words but not all of them."""
     said = changes.violations + changes.errors or [str(error).strip()[-1500:]]
     whole = "\n".join(said)
+    if locks := _LOCKED.findall(str(error)):
+        return ActionFailed(
+            f"stack {stack} is locked: an update by {', '.join(locks)} is under way, or died there",
+            means="two updates at once would spoil the stack's state; nothing of it was touched",
+            cure="ask them, and let it end; or, only if that process is gone: "
+            f"pulumi cancel --stack {stack}, then dr resume",
+        )
     if "passphrase" in whole:
         return Refusal(
             f"the passphrase of stack {stack}'s secrets is missing or wrong",

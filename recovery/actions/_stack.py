@@ -98,11 +98,16 @@ def stack_of(ctx: Context, name: str) -> Stack:
 
     state = state_folder(ctx.project)
     backend = reachable_backend(ctx, state)
-    stack = Stack(name, Place(ctx.project, state, ctx.folder, ctx.run, ctx.step, backend))
+    place = Place(ctx.project, state, ctx.folder, ctx.run, ctx.step, backend, lambda: _expired(ctx))
+    stack = Stack(name, place)
     if backend and not stack.exists():
         stores = kept.reachable_stores(ctx.sites, (ctx.target, ctx.source), ctx.lost)
         stack.restore(kept.last_file(state, stores.values(), name, "export.json"))
     return stack
+
+
+def _expired(ctx: Context) -> bool:
+    return ctx.clock.now() >= ctx.deadline
 
 
 def keep(ctx: Context, stack: Stack) -> None:

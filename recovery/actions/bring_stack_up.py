@@ -70,8 +70,10 @@ class BringStackUp(Action):
         if options(ctx, UpWith).footprint == "full" and group.maximum < ctx.target.web.capacity_full:
             raise ActionFailed(
                 f"{ctx.target.web.autoscaling_group} allows {group.maximum} servers after `up`",
-                means="the web tier cannot take over",
-                cure=f"see lifeboat:capacityMax in Pulumi.{ctx.target.stack}.yaml",
+                means="the web tier cannot take over: someone changed the group outside of its stack",
+                cure=f"aws autoscaling update-auto-scaling-group --region {ctx.target.region} "
+                f"--auto-scaling-group-name {ctx.target.web.autoscaling_group} "
+                f"--max-size {ctx.target.web.capacity_full}, then dr resume",
             )
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:

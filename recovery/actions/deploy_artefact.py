@@ -103,8 +103,8 @@ class DeployArtefact(Action):
             )
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:
-        """Servers go when the stack goes back to pilot light; until then there are none."""
-        ctx.sites.of(ctx.target).web.stop()
+        """No servers; the group's bounds stay the stack's, which goes back to pilot light by its own undo."""
+        ctx.sites.of(ctx.target).web.rest()
 
     def by_hand(self, ctx: Context) -> str:
         """Commands."""

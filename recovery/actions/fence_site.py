@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
 from recovery.actions.facts import SiteFenced, SiteLost
-from recovery.errors import ActionFailed
+from recovery.errors import ActionFailed, Refusal
 
 
 class FenceSite(Action):
@@ -47,7 +47,15 @@ class FenceSite(Action):
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:
         """Release the latch, if this step engaged it."""
-        if isinstance(fact, SiteFenced) and fact.was_engaged:
+        if not isinstance(fact, SiteFenced):
+            latch = ctx.edge.latch
+            where = f"s3://{latch.bucket}/{latch.key} --region {latch.region}"
+            raise Refusal(
+                "the latch may have been engaged before this run, and stays",
+                means=f"while it is there, {ctx.edge.failover_name} never leads to {ctx.source.stack}",
+                cure=f"to let customers back: aws s3 rm {where}",
+            )
+        if fact.was_engaged:
             return
         ctx.sites.latch(ctx.edge).release()
 

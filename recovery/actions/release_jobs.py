@@ -45,7 +45,8 @@ class ReleaseJobs(Action):
             raise ActionFailed(
                 "no web server is healthy after jobs were released",
                 means="customers are not served",
-                cure="dr resume … --undo release-jobs; see a server's console",
+                cure="see a server's console: aws ec2 get-console-output; to hold jobs back again: "
+                f"pulumi config set --stack {ctx.target.stack} lifeboat:jobs off, then pulumi up",
             )
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:

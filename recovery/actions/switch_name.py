@@ -95,8 +95,12 @@ class SwitchName(Action):
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:
         """Put the holding page back; the latch belongs to fence-site."""
-        if isinstance(fact, NameSwitched) and "fixed-response" in fact.page:
-            ctx.sites.of(ctx.target).web.hold(fact.page)
+        web = ctx.sites.of(ctx.target).web
+        if isinstance(fact, NameSwitched):
+            if "fixed-response" in fact.page:
+                web.hold(fact.page)
+        elif not web.holding_page():  # it did not end, and what stood there is not known
+            web.hold("")
 
     def by_hand(self, ctx: Context) -> str:
         """Commands."""

@@ -106,8 +106,7 @@ def attempt(host: Host, name: str, number: int, changes: Mapping[str, Any], fact
         if fact is not None:
             outcome |= {"fact": fact.model_dump(mode="json"), "says": fact.says()}
     except Exception as error:
-        if host.closing():
-            threading.Event().wait()  # the children of this process were ended, not the step; record nothing
+        _stay_silent(host)
         outcome |= {
             "status": "failed",
             "error": _trouble(host, name, number, error),
@@ -123,7 +122,12 @@ def attempt(host: Host, name: str, number: int, changes: Mapping[str, Any], fact
 
 
 def prepare(
-    host: Host, step: Step, number: int, changes: Mapping[str, Any], facts: Facts
+    host: Host,
+    step: Step,
+    number: int,
+    changes: Mapping[str, Any],
+    facts: Facts,
+    cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Action, Context]:
     """The step's action and what it may use; InputError or ValidationError when the record does not fit."""
     kind = host.bound.action(step.id)
@@ -142,27 +146,40 @@ def prepare(
         with_=host.bound.with_(step.id, changes),
         facts=taken,
         deadline=host.clock.now() + timedelta(seconds=step.timeout),
-        cancelled=host.cancelled,
+        cancelled=cancelled or host.cancelled,
         progress=progress,
     )
     return kind(), host.surroundings.context(host.record, moment)
 
 
 def undo(host: Host, name: str, fact: Mapping[str, Any] | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Take a step back; what cannot be stays, and the outcome says why."""
+    """Take a step back; what cannot be stays, and the outcome says why. `fact` is None when it did not end."""
     step = host.bound.plan.step(name)
     try:
-        action, context = prepare(host, step, 0, {}, facts)
+        action, context = prepare(
+            host, step, 0, {}, facts, cancelled=lambda: False
+        )  # the abort is not of this
         gives = type(action).gives
-        action.undo(context, gives.model_validate(fact) if gives else None)
+        if type(action).undo is Action.undo and not action.irreversible:
+            text = "it had changed nothing"
+        else:
+            action.undo(context, gives.model_validate(fact) if gives and fact is not None else None)
+            text = "taken back"
     except Exception as error:
+        _stay_silent(host)
         trouble = _trouble(host, name, 0, error)
         host.note("kept", name, data={"error": trouble})
         host.tell("undone", name, text=f"stays as it is: {trouble['what']}")
         return {"undone": False}
     host.note("undone", name)
-    host.tell("undone", name, text="taken back")
+    host.tell("undone", name, text=text)
     return {"undone": True}
+
+
+def _stay_silent(host: Host) -> None:
+    """Record nothing more when this process is ending: its children were ended, not the step."""
+    if host.closing():
+        threading.Event().wait()
 
 
 class _Stopwatch:

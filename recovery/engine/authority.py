@@ -26,6 +26,8 @@ def refusal(run: Machine, answer: Answer) -> str:  # noqa: PLR0911 - one return 
             return f"step `{answer.step}` needs no approval"
         if answer.kind == "reject" and state.status != "awaiting-approval":
             return f"step `{answer.step}` does not wait for an approval"
+        if early(run, answer):
+            return f"{answer.by} may once authority has passed on to the next in line; it counts then"
         return _must_be(answer, succession.may_approve(run.company, step.approval, state.passed_on))
     if answer.kind == "done" and not step.manual:
         return f"step `{answer.step}` is not done by hand; `override` says that someone did it all the same"
@@ -33,6 +35,15 @@ def refusal(run: Machine, answer: Answer) -> str:  # noqa: PLR0911 - one return 
     if not decided and not (answer.kind == "skip" and state.status.startswith("awaiting-")):
         return f"step `{answer.step}` does not wait for a decision (it is {state.status})"
     return _unfit(run, answer) or _must_be(answer, succession.may_decide(run.company, step.owner))
+
+
+def early(run: Machine, answer: Answer) -> bool:
+    """Whether it is an approval by someone who may give it only once nobody answered in time."""
+    step = run.bound.plan.step(answer.step) if answer.step in run.steps else None
+    if answer.kind != "approve" or step is None or step.approval is None or run.steps[answer.step].passed_on:
+        return False
+    now, later = (succession.may_approve(run.company, step.approval, on) for on in (False, True))
+    return answer.by in later and answer.by not in now
 
 
 def _unfit(run: Machine, answer: Answer) -> str:

@@ -30,10 +30,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class Timer:
-    """Authority for the approval passes on after so many seconds."""
+    """Authority for the approval passes on so many seconds after the step's asking of that number."""
 
     step: str
     seconds: float
+    asking: int
 
 
 @dataclass(frozen=True)

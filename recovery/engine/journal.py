@@ -140,10 +140,7 @@ class Journal:
             raise
 
     def _has(self, step: str, attempt: int, event: str) -> bool:
-        same = (_TABLE.c.run == self._run, _TABLE.c.step == step, _TABLE.c.attempt == attempt)
-        with self._engine.connect() as connection:
-            found = connection.execute(sa.select(_TABLE.c.seq).where(*same, _TABLE.c.event == event)).first()
-        return found is not None
+        return self.moment(event, step, attempt) is not None
 
     def _take_head(self, connection: sa.Connection) -> tuple[int, str]:
         """The next number and the last hash; written to first, so that other writers wait, anywhere."""
@@ -152,6 +149,12 @@ class Journal:
             connection.execute(sa.insert(_HEAD).values(run=self._run, seq=1, hash=GENESIS))
             return 1, GENESIS
         return row.seq, row.hash
+
+    def moment(self, event: str, step: str, attempt: int) -> str | None:
+        """When that was written; None while it is not."""
+        same = (_TABLE.c.run == self._run, _TABLE.c.step == step, _TABLE.c.attempt == attempt)
+        with self._engine.connect() as connection:
+            return connection.execute(sa.select(_TABLE.c.at).where(*same, _TABLE.c.event == event)).scalar()
 
     def entries(self) -> list[Entry]:
         """All entries, in order."""

@@ -40,6 +40,8 @@ class StepState:
     asked: int = 0
     approved: bool = False
     passed_on: bool = False
+    early: list[Answer] = field(default_factory=list)
+    """Approvals of people next in line: they count once authority has passed on."""
     done_by_hand: bool = False
     fact: dict[str, Any] | None = None
     changes: dict[str, Any] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class Machine:
         if step.approval and not state.approved:
             allowed = sorted(succession.may_approve(self.company, step.approval, state.passed_on))
             ask = self._ask(name, "awaiting-approval", {"by": allowed, "within_s": step.approval.within})
-            return [ask, Timer(name, step.approval.within)] if not state.passed_on else [ask]
+            return [ask, Timer(name, step.approval.within, ask.number)] if not state.passed_on else [ask]
         if step.manual:
             if not state.done_by_hand:
                 return [self._ask(name, "awaiting-person", dict(step.with_))]
@@ -139,12 +141,15 @@ class Machine:
         return found
 
     def _wind_up(self) -> list[Command]:
-        """After an abort: wait for what runs, take back what was asked to be, finish."""
+        """After an abort: wait for what runs, take back what was asked to be, finish.
+
+        A step that failed or was stopped half-way may have made something, too.
+        """
         if any(state.status == "running" for state in self.steps.values()):
             return []
         if self._undoing is None:
-            done = [name for name, state in self.steps.items() if state.status == "ok"] if self.undo else []
-            self._undoing = [name for name in done if not self.bound.plan.step(name).manual]
+            begun = [name for name, state in self.steps.items() if state.attempt] if self.undo else []
+            self._undoing = [name for name in begun if not self.bound.plan.step(name).manual]
         if self._undoing:
             return [Undo(self._undoing.pop())]
         self.outcome = "aborted"
@@ -169,15 +174,18 @@ class Machine:
         else:
             self._queue.append(self._ask(name, "awaiting-decision", {"error": outcome["error"]}))
 
-    def time_passed(self, name: str) -> None:
-        """The time to approve is over: authority passes on."""
+    def time_passed(self, name: str, asked: int) -> None:
+        """The time to approve is over: authority passes on. An asking that was answered since has no say."""
         state = self.steps[name]
-        if state.status == "awaiting-approval" and not state.passed_on:
+        if state.status == "awaiting-approval" and not state.passed_on and state.asked == asked:
             state.passed_on, state.status = True, "waiting"
+            self._queue += [self._hear(answer) for answer in state.early]
 
     def said(self, answer: Answer) -> None:
         """Someone answered; it is judged before anything else happens."""
         self._queue.append(self._hear(answer))
+        if authority.early(self, answer):
+            self.steps[answer.step].early.append(answer)
 
     def heard(self, answer: Answer) -> None:
         """An answer was accepted."""

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,6 +79,8 @@ class _Loop:
         self._messages = 0
         self._idle: list[str] = []
         """Steps that wait for people, while nothing else is under way."""
+        self._unclear: set[Timer] = set()
+        """Times to approve that may be over already: until that is known, no answer is judged."""
 
     async def run(self) -> None:
         self._listen()
@@ -118,9 +121,9 @@ class _Loop:
                 return self._operation(f"{step}.{attempt}", lambda: self._attempt(command))
             case Ask(step, what, number):
                 return self._operation(f"{step}.{what}.{number}", lambda: self._in_thread(self._ask, command))
-            case Timer(step, seconds):
-                until = time.time() + seconds
-                return self._operation(f"{step}.within", lambda: asyncio.sleep(max(0.0, until - time.time())))
+            case Timer(step):
+                self._unclear.add(command)
+                return self._operation(f"{step}.within", lambda: self._time(command))
             case Skip(step, why):
                 return self._operation(f"{step}.skipped", lambda: self._in_thread(self._skip, step, why))
             case Hear(_, number):
@@ -138,7 +141,8 @@ class _Loop:
         elif isinstance(command, Try):
             self._machine.attempted(command.step, result)
         elif isinstance(command, Timer):
-            self._machine.time_passed(command.step)
+            self._unclear.discard(command)
+            self._machine.time_passed(command.step, command.asking)
         elif isinstance(command, Hear) and result["accepted"]:
             self._machine.heard(command.answer)
             if self._machine.aborting:
@@ -153,7 +157,8 @@ class _Loop:
         machine, host = self._machine, self._host
         if command.delay:
             host.tell("retrying", command.step, command.attempt, f"again in {command.delay:.0f}s")
-            await asyncio.sleep(command.delay)
+            if await self._aborted_within(command.delay):
+                return {"status": "failed", "fact": None, "error": None, "again": False}
         state = machine.steps[command.step]
         facts = self._facts(command.step)
         work = asyncio.to_thread(
@@ -174,6 +179,24 @@ class _Loop:
             host.tell("failed", command.step, command.attempt, error["what"], {"error": error})
             return {"status": "failed", "fact": None, "error": error, "again": False}
 
+    async def _aborted_within(self, seconds: float) -> bool:
+        """Wait; whether the run is aborted, so that nothing more begins."""
+        until = time.monotonic() + seconds
+        while not self._host.cancelled() and (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(0.2, left))
+        return self._host.cancelled()
+
+    async def _time(self, command: Timer) -> None:
+        """Sleep until the time to approve is over; who takes the run up again does not begin it anew."""
+        asked = await self._in_thread(
+            self._host.journal.moment, "awaiting-approval", command.step, command.asking
+        )
+        since = datetime.fromisoformat(asked) if asked else self._host.clock.now()
+        left = command.seconds - (self._host.clock.now() - since).total_seconds()
+        if left > 0:
+            self._unclear.discard(command)
+            await asyncio.sleep(left)
+
     def _facts(self, step: str) -> dict[str, Any]:
         givers = self._host.bound.givers[step]
         return {fact: self._machine.steps[giver].fact or {} for fact, giver in givers.items()}
@@ -181,6 +204,8 @@ class _Loop:
     def _next_answer(self, number: int) -> Callable[[], Awaitable[dict[str, Any]]]:
         async def wait() -> dict[str, Any]:
             while True:
+                while self._unclear:
+                    await asyncio.sleep(0.01)
                 answer = await asyncio.to_thread(
                     inbox.get, self._carrier.database, self._host.record.id, number
                 )
@@ -228,7 +253,9 @@ class _Loop:
         return {"accepted": not why}
 
     def _undo(self, step: str) -> dict[str, Any]:
-        return attempts.undo(self._host, step, self._machine.steps[step].fact, self._facts(step))
+        state = self._machine.steps[step]
+        fact = state.fact if state.status == "ok" else None
+        return attempts.undo(self._host, step, fact, self._facts(step))
 
     def _mark(self, event: Any, data: dict[str, Any]) -> None:
         record = self._host.record

@@ -76,7 +76,11 @@ class WebTier(Protocol):
         ...
 
     def stop(self) -> None:
-        """No servers at all: minimum, desired and maximum zero."""
+        """No servers at all: minimum, desired and maximum zero, so that none can start."""
+        ...
+
+    def rest(self) -> None:
+        """No servers now: minimum and desired zero; as many as the stack says can start again."""
         ...
 
     def failures(self, since: datetime) -> Sequence[str]:
@@ -92,7 +96,7 @@ class WebTier(Protocol):
         ...
 
     def hold(self, actions: str) -> None:
-        """Put the holding page (as `serve` returned it) back."""
+        """Put the holding page (as `serve` returned it; a plain one when empty) back."""
         ...
 
 

@@ -91,6 +91,7 @@ class Note(Action):
         _crash_here(ctx, "verified")
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:
+        assert not ctx.cancelled(), "the abort stops what runs, not what takes it back"
         (ctx.folder / f"effect-{ctx.step}").unlink(missing_ok=True)
 
     def by_hand(self, ctx: Context) -> str:
@@ -123,7 +124,16 @@ class Fixed(Note):
     undo = Action.undo
 
 
-for action in (Note, Find, Use, Fixed):
+class Half(Note):
+    """Makes its effect, and fails."""
+
+    name = "half"
+
+    def verify(self, ctx: Context, fact: Fact | None) -> None:
+        raise ActionFailed("it did not hold")
+
+
+for action in (Note, Find, Use, Fixed, Half):
     registry.add(action)
 
 

@@ -110,6 +110,9 @@ class FakeWeb:
     def stop(self) -> None:
         self.now = Group(0, 0, 0, 0, False)
 
+    def rest(self) -> None:
+        self.now = replace(self.now, minimum=0, desired=0, in_service=0)
+
     def failures(self, since: datetime) -> Sequence[str]:
         return self.troubles
 
@@ -123,7 +126,7 @@ class FakeWeb:
         return json.dumps(before)
 
     def hold(self, actions: str) -> None:
-        self.held = "fixed-response" in actions
+        self.held = not actions or "fixed-response" in actions
 
 
 @dataclass

@@ -39,7 +39,7 @@ ALONE = [
     "verify-service", "switch-name", "quarantine-site", "notify",
 ]  # fmt: skip
 """Actions that need no Pulumi engine and no database."""
-ALL = [name for name in registry.names() if not name.startswith(("note", "find", "use", "fixed"))]
+ALL = [name for name in registry.names() if not name.startswith(("note", "find", "use", "fixed", "half"))]
 
 
 class Room:
@@ -347,6 +347,25 @@ def test_an_undone_cutover_puts_the_holding_page_back(room: Room) -> None:
     assert not room.standby.web.held
     action.undo(room.context("switch-name"), fact)
     assert room.standby.web.held
+
+
+def test_a_cutover_that_failed_half_way_is_undone_too(room: Room) -> None:
+    room.standby.web.held = False
+    registry.find("switch-name")().undo(room.context("switch-name"), None)
+    assert room.standby.web.holding_page()
+
+
+def test_servers_that_were_taken_back_can_start_again(room: Room) -> None:
+    context = room.context("deploy-artefact")
+    registry.find("deploy-artefact")().undo(context, None)
+    assert room.standby.web.group() == Group(0, 0, 6, 0, False)
+
+
+def test_a_latch_of_unknown_origin_is_not_released(room: Room) -> None:
+    room.sites.the_latch.there = True
+    with pytest.raises(Refusal, match="stays") as told:
+        registry.find("fence-site")().undo(room.context("fence-site"), None)
+    assert "aws s3 rm" in told.value.cure and room.sites.the_latch.there
 
 
 def test_releasing_the_latch_undoes_only_what_this_run_engaged(room: Room) -> None:

@@ -97,6 +97,38 @@ def test_an_abort_stops_a_step_that_is_under_way_and_takes_back_the_others(tmp_p
     assert not (tmp_path / "effect-a").exists()
 
 
+def test_an_abort_takes_back_what_a_failed_step_had_made(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "  - {id: a, uses: half, retry: {times: 1}}\n")
+    desk.carry()
+    assert (tmp_path / "effect-a").exists()
+    desk.say("abort", undo=True)
+    desk.carry(resumed=True)
+    assert not (tmp_path / "effect-a").exists()
+
+
+def test_nothing_begins_anew_once_a_run_is_aborted(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "  - {id: a, uses: note, with: {fail: 1}, retry: {times: 2, wait: 30s}}\n")
+
+    def abort_between_tries() -> None:
+        while "retrying" not in desk.told("a"):
+            time.sleep(0.02)
+        desk.say("abort")
+
+    threading.Thread(target=abort_between_tries, daemon=True).start()
+    began = time.monotonic()
+    assert desk.carry(patient=True).outcome == "aborted"
+    assert time.monotonic() - began < 20
+    assert desk.told("a").count("started") == 1
+
+
+def test_the_time_to_approve_goes_on_while_nobody_carries_the_run_out(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "  - {id: a, uses: note, approval: {any-of: [cto], within: 1500ms}}\n")
+    desk.carry()
+    time.sleep(1.6)
+    desk.say("approve", "a", by="ben")
+    assert desk.carry(resumed=True).outcome == "recovered", "the time was over before the run was taken up"
+
+
 def test_what_cannot_be_undone_stays_and_the_journal_says_so(tmp_path: Path) -> None:
     desk = Desk(
         tmp_path, "  - {id: a, uses: fixed}\n  - {id: b, uses: note, after: [a], approval: {any-of: [cto]}}\n"

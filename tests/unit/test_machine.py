@@ -46,7 +46,7 @@ class Bench:
                 return f"{step}.{attempt}" + (f"+{delay:g}" if delay else "")
             case Ask(step, what):
                 return f"{step} {what}"
-            case Timer(step, seconds):
+            case Timer(step, seconds, _):
                 return f"{step} within {seconds:g}"
             case Skip(step):
                 return f"{step} skipped"
@@ -177,9 +177,26 @@ def test_only_those_who_may_can_approve(tmp_path: Path) -> None:
 def test_authority_passes_on_when_nobody_answers_in_time(tmp_path: Path) -> None:
     bench = Bench(tmp_path, APPROVAL)
     bench.step()
-    bench.machine.time_passed("a")
+    bench.machine.time_passed("a", 1)
     assert bench.step() == ["a awaiting-approval"]
     assert bench.say("approve", "a", by="ben") == ["approve heard", "a.1"]
+
+
+def test_an_approval_by_the_next_in_line_counts_once_authority_has_passed_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, APPROVAL)
+    bench.step()
+    assert bench.say("approve", "a", by="ben") == ["approve refused"]
+    bench.machine.time_passed("a", 1)
+    assert bench.step()[0] == "approve heard"
+
+
+def test_the_time_of_an_asking_that_was_answered_passes_nothing_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, APPROVAL)
+    bench.step()
+    bench.say("reject", "a")
+    bench.say("retry", "a")
+    bench.machine.time_passed("a", 1)
+    assert bench.say("approve", "a", by="ben") == ["approve refused"]
 
 
 def test_an_approval_given_beforehand_counts_when_the_step_is_reached(tmp_path: Path) -> None:
@@ -228,7 +245,8 @@ def test_an_abort_takes_steps_back_last_one_first(tmp_path: Path) -> None:
     bench.done("a")
     bench.done("b")
     assert bench.say("abort", undo=True) == ["abort heard"]
-    assert bench.done("c", REFUSED) == ["undo b"]
+    assert bench.done("c", REFUSED) == ["undo c"], "it was stopped half-way, and may have made something"
+    assert bench.step() == ["undo b"]
     assert bench.step() == ["undo a"]
     assert bench.step() == ["finished"]
 

@@ -12,17 +12,6 @@ from recovery.sites.aws.clients import Clients
 from recovery.sites.aws.errors import code, explained
 from recovery.sites.aws.web import AutoScalingWebTier
 
-_HELD: list[Any] = [
-    {
-        "Type": "fixed-response",
-        "FixedResponseConfig": {
-            "StatusCode": "503",
-            "ContentType": "text/html",
-            "MessageBody": "<h1>We will be back shortly.</h1>",
-        },
-    }
-]
-
 
 @explained
 class AwsFence:
@@ -43,9 +32,7 @@ class AwsFence:
             )
             done.append("database closed to web servers")
         if not self._web.holding_page():
-            self.clients.elb.modify_listener(
-                ListenerArn=self._contract.web.https_listener_arn, DefaultActions=_HELD
-            )
+            self._web.hold("")
             done.append("holding page up")
         group = self._web.group()
         if (group.minimum, group.desired, group.maximum) != (0, 0, 0):

@@ -13,6 +13,17 @@ from recovery.sites.aws.clients import Clients
 from recovery.sites.aws.errors import explained
 from recovery.sites.ports import Group, Targets
 
+HELD: list[Any] = [
+    {
+        "Type": "fixed-response",
+        "FixedResponseConfig": {
+            "StatusCode": "503",
+            "ContentType": "text/html",
+            "MessageBody": "<h1>We will be back shortly.</h1>",
+        },
+    }
+]
+"""The holding page where nobody knows what stood there before."""
 _REFRESHING = {"Pending", "InProgress", "Cancelling", "Baking", "RollbackInProgress"}
 
 
@@ -80,6 +91,12 @@ class AutoScalingWebTier:
             AutoScalingGroupName=self._web.autoscaling_group, MinSize=0, MaxSize=0, DesiredCapacity=0
         )
 
+    def rest(self) -> None:
+        """UpdateAutoScalingGroup; the maximum is the stack's."""
+        self.clients.autoscaling.update_auto_scaling_group(
+            AutoScalingGroupName=self._web.autoscaling_group, MinSize=0, DesiredCapacity=0
+        )
+
     def failures(self, since: datetime) -> Sequence[str]:
         """DescribeScalingActivities that failed."""
         activities = self.clients.autoscaling.describe_scaling_activities(
@@ -104,8 +121,8 @@ class AutoScalingWebTier:
         return json.dumps(before, sort_keys=True)
 
     def hold(self, actions: str) -> None:
-        """ModifyListener: the default actions as they were."""
-        before: list[Any] = json.loads(actions)
+        """ModifyListener: the default actions as they were, or a plain page."""
+        before: list[Any] = json.loads(actions) if actions else HELD
         self.clients.elb.modify_listener(ListenerArn=self._web.https_listener_arn, DefaultActions=before)
 
     def _actions(self) -> list[dict[str, Any]]:
