@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from recovery.errors import Unavailable
+
 if TYPE_CHECKING:
     from recovery.actions.base import Context
+
+_LOOKS, _PAUSE = 3, 2.0
 
 
 def reachable_backend(ctx: Context, state: Path) -> str | None:
@@ -52,7 +57,11 @@ def configured(project: Path) -> str:
 
 
 def _trouble(url: str, lost: frozenset[str], cause: str) -> str | None:
-    """Why the backend cannot be used, or None. Only S3 can be in a region that is lost."""
+    """Why the backend cannot be used, or None. Only S3 can be in a region that is lost.
+
+    Only silence counts, and only when it lasts: leaving a backend that stands would fork the stacks' state.
+    One that refuses us raises LifeboatError.
+    """
     parts = urlsplit(url)
     if parts.scheme != "s3":
         return None
@@ -62,9 +71,19 @@ def _trouble(url: str, lost: frozenset[str], cause: str) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from recovery.sites.aws.clients import Clients
+    from recovery.sites.aws.errors import explain
 
-    try:
-        Clients(region or "us-east-1", cause, probe=True).s3.head_bucket(Bucket=parts.netloc)
-    except (BotoCoreError, ClientError) as error:
-        return f"state backend s3://{parts.netloc} does not answer ({type(error).__name__})"
+    clients = Clients(region or "us-east-1", cause, probe=True)
+    for left in reversed(range(_LOOKS)):
+        try:
+            clients.s3.head_bucket(Bucket=parts.netloc)
+        except (BotoCoreError, ClientError) as error:
+            trouble = explain(error, clients.region)
+            if not isinstance(trouble, Unavailable):
+                raise trouble from error
+            if not left:
+                return f"state backend s3://{parts.netloc} does not answer ({type(error).__name__})"
+            time.sleep(_PAUSE)
+        else:
+            return None
     return None

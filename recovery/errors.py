@@ -45,7 +45,9 @@ class InputError(LifeboatError):
 
 
 class Refusal(LifeboatError):
-    """A gate said no: going on would be unsafe or could not be verified."""
+    """A gate said no: going on would be unsafe or could not be verified. Nothing was touched."""
+
+    exit_code = ExitCode.INPUT
 
 
 class ActionFailed(LifeboatError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, model_validator
 
 from recovery.actions._common import options
 from recovery.actions.base import Action, Context, Fact, Need, Preview, With
@@ -17,10 +18,16 @@ class ChooseWith(With):
     """`latest`, or a moment."""
 
     prefer: Literal["latest", "moment"] = "latest"
-    moment: datetime | None = None
+    moment: AwareDatetime | None = None
     """With its time zone; must lie inside the backups' window."""
     beyond_promise: bool = False
     """Whether a person has decided to lose more than the plan promises."""
+
+    @model_validator(mode="after")
+    def _named(self) -> ChooseWith:
+        if self.prefer == "moment" and self.moment is None:
+            raise ValueError("`prefer: moment` names no moment: add `moment:` with its time zone")
+        return self
 
 
 class ChooseRecoveryPoint(Action):
@@ -89,8 +96,6 @@ class ChooseRecoveryPoint(Action):
     def _choose(self, ctx: Context) -> RecoveryPoint:
         with_ = options(ctx, ChooseWith)
         backups = self._newest(ctx)
-        if with_.prefer == "moment" and with_.moment is None:
-            raise ActionFailed("`prefer: moment` names no moment", cure="add `moment:` with its time zone")
         moment = backups.latest if with_.moment is None else with_.moment
         if not backups.earliest <= moment <= backups.latest:
             raise ActionFailed(

@@ -49,7 +49,7 @@ class DeployArtefact(Action):
         """Is the artefact there?"""
         group = ctx.sites.of(ctx.target).web.group()
         wanted = self._servers(ctx)
-        refusal = self._missing(ctx)
+        refusal = self._missing(ctx, ctx.source.web.artefact_version)
         change = Change("+", f"{wanted - group.desired} web servers with {ctx.source.web.artefact_version}")
         return Preview(
             changes=(change,) if wanted > group.desired else (),
@@ -59,13 +59,15 @@ class DeployArtefact(Action):
 
     def perform(self, ctx: Context) -> WebUp:
         """Scale and wait."""
-        missing = self._missing(ctx)
+        version = ctx.target.web.artefact_version  # what the stack's launch template names, since its `up`
+        missing = self._missing(ctx, version)
         if missing:
             raise ActionFailed(
                 missing,
                 means="servers could not boot it; none was started",
-                cure=f"dr artefact put web {ctx.source.web.artefact_version} FILE --site {ctx.target.stack}, "
-                "then dr resume",
+                cure=f"dr artefact put web {version} FILE --site {ctx.target.stack}, then dr resume …; "
+                "or, with a version that is there (dr artefact list): "
+                "dr resume … --use stack-up.artefact=VERSION",
             )
         wanted, web = self._servers(ctx), ctx.sites.of(ctx.target).web
         began = ctx.clock.now()
@@ -90,7 +92,7 @@ class DeployArtefact(Action):
         except OutOfTime as error:
             error.what += f"; last: {said[0] or 'no server has started'}"
             raise
-        return WebUp(servers=servers, version=ctx.source.web.artefact_version)
+        return WebUp(servers=servers, version=version)
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
         """Ask the load balancer again."""
@@ -118,8 +120,7 @@ class DeployArtefact(Action):
     def _servers(self, ctx: Context) -> int:
         return options(ctx, DeployWith).servers or ctx.target.web.capacity_full
 
-    def _missing(self, ctx: Context) -> str | None:
-        version = ctx.source.web.artefact_version
+    def _missing(self, ctx: Context, version: str) -> str | None:
         where = f"in {ctx.target.store('artefacts').bucket} ({ctx.target.region})"
         stores = ctx.sites.of(ctx.target).stores
         manifest = stores.read("artefacts", f"web/{version}/manifest.json")

@@ -14,6 +14,10 @@ import importlib
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recovery.errors import LifeboatError
 
 VERBS: dict[str, tuple[str, str]] = {
     "status": ("status", "sites, backups, what would be lost now, last verified"),
@@ -74,22 +78,25 @@ def _call(verb: str, args: list[str]) -> int:
         module = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}")
         module.app(args=args, prog_name=f"dr {verb}")
     except LifeboatError as error:
-        if "--json" in args:
-            problem = {"what": error.what, "means": error.means, "cure": error.cure}
-            print(json.dumps({"error": problem}))
-        print(f"✗ {error}", file=sys.stderr)
-        return int(error.exit_code)
+        return _tell(error, args)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        print(f"✗ {_unknown(verb, error)}", file=sys.stderr)
-        return 1
+        return _tell(_unknown(verb, error), args)
     return 0
 
 
-def _unknown(verb: str, error: Exception) -> Exception:
+def _tell(error: LifeboatError, args: list[str]) -> int:
+    if "--json" in args:
+        problem = {"what": error.what, "means": error.means, "cure": error.cure}
+        print(json.dumps({"error": problem}))
+    print(f"✗ {error}", file=sys.stderr)
+    return int(error.exit_code)
+
+
+def _unknown(verb: str, error: Exception) -> LifeboatError:
     """An error of ours, told as any other; its traceback is kept in a file."""
     import tempfile
     import traceback

@@ -42,6 +42,6 @@ def abort(
     common.send(state, record, Answer(kind="abort", by=who, reason=reason, undo=undo, account=account))
     holder = lease.holder(runs_folder(state) / record.id)
     if holder:
-        common.show(f"{holder} carries the run out and was told to end it")
+        common.answered(record, f"{holder} carries the run out and was told to end it", json=json)
         return
     carry(state, record, Clouds(root, state), resumed=True, view=View(json, wait=False))

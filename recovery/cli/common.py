@@ -103,6 +103,27 @@ def refuse_finished(state: Path, record: RunRecord) -> None:
         )
 
 
+def refuse_stranger(record: RunRecord, step: str, who: str) -> None:
+    """InputError when that person may not decide on the step; the run itself judges again."""
+    from recovery.decisions import succession
+
+    allowed = succession.may_decide(record.people(), record.bound().plan.step(step).owner)
+    if who not in allowed:
+        raise InputError(
+            f"{who} may not decide on {step}; {', '.join(sorted(allowed))} may",
+            means="nothing was recorded",
+            cure="one of them says so: --by NAME",
+        )
+
+
+def answered(record: RunRecord, note: str, *, json: bool) -> None:
+    """Say what became of an answer that another process will read."""
+    if json:
+        show_json({"run": record.id, "note": note})
+    else:
+        show(note)
+
+
 def send(state: Path, record: RunRecord, answer: Answer) -> str:
     """Give an answer to a run; says who will read it."""
     from recovery.engine import database, inbox, lease

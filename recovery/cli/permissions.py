@@ -22,7 +22,11 @@ def permissions(
     root, _ = common.project()
     if write:
         (root / needed.FILE).write_text(needed.document())
-        common.show(f"{needed.FILE}: {len(needed.needed())} permissions; `pulumi up` puts them in force")
+        count = len(needed.needed())
+        if json:
+            common.show_json({"file": str(needed.FILE), "permissions": count})
+        else:
+            common.show(f"{needed.FILE}: {count} permissions; `pulumi up` puts them in force")
         return
     for permission in needed.needed():
         users = [name for name in registry.names() if needed.covers([permission], *_of(name, permission))]

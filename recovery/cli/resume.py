@@ -45,6 +45,8 @@ def resume(  # noqa: PLR0913, PLR0917 - each is an option of the command
     """Take a run up again after a crash, or after a step failed and its cause is cured."""
     root, state = common.project()
     record = common.the_run(state, run)
+    if any((retry, use, override, skip)):
+        common.refuse_finished(state, record)
     account = common.same_account(record, root)
     who = common.person(record.people(), by)
     open_ = standing.undecided(state, record.id)
@@ -61,11 +63,14 @@ def resume(  # noqa: PLR0913, PLR0917 - each is an option of the command
         answers.append(Answer(kind="retry", step=step, by=who, reason=reason, changes=changes))
     if changes and not any(answer.kind == "retry" for answer in answers):
         raise InputError("--use changes how a failed step is tried again, and no step waits for that")
+    for step in (*(retry or ()), *(override or ()), *(skip or ()), *changes):
+        common.refuse_stranger(record, step, who)
     for answer in answers:
         common.send(state, record, answer.model_copy(update={"account": account}))
     holder = lease.holder(runs_folder(state) / record.id)
     if holder:
-        common.show(f"{holder} carries the run out and was told")
+        told = "was told" if answers else "needs nothing: no step waits for a decision"
+        common.answered(record, f"{holder} carries the run out and {told}", json=json)
         return
     raise typer.Exit(int(carry(state, record, Clouds(root, state), resumed=True, view=View(json, wait))))
 

@@ -153,12 +153,11 @@ def prepare(
 
 
 def undo(host: Host, name: str, fact: Mapping[str, Any] | None, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Take a step back; what cannot be stays, and the outcome says why. `fact` is None when it did not end."""
+    """Take a step back; what cannot be stays, and the outcome says why. `fact` is None if it did not end."""
     step = host.bound.plan.step(name)
     try:
-        action, context = prepare(
-            host, step, 0, {}, facts, cancelled=lambda: False
-        )  # the abort is not of this
+        # the abort that ended the steps does not end what takes them back
+        action, context = prepare(host, step, 0, {}, facts, cancelled=lambda: False)
         gives = type(action).gives
         if type(action).undo is Action.undo and not action.irreversible:
             text = "it had changed nothing"

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    ParamValidationError,
+    ProfileNotFound,
+    ReadTimeoutError,
+    UnauthorizedSSOTokenError,
+)
 from moto import mock_aws
 
 from infra.outputs import SiteContract
+from recovery.backends import reachable_backend
 from recovery.errors import ActionFailed, Refusal, Unavailable
 from recovery.runner.jobs import JOB, RESULT, AwaitSql, Job, Result, Target, envelope
 from recovery.sites import connect
@@ -19,8 +29,10 @@ from recovery.sites.aws import runner as runners
 from recovery.sites.aws.errors import explain
 from recovery.sites.aws.runner import Ec2Runner
 from recovery.sites.aws.site import _ask
-from recovery.sites.ports import Health, Site
+from recovery.sites.ports import Backups, Health, Site
 from tests.fakes import contracts
+from tests.fakes.sites import NOW
+from tests.unit.test_actions import Room
 
 REGION = "eu-west-1"
 TARGET = Target(host="10.0.0.1", port=5432, database="shop", master_secret="m", app_secret="a")
@@ -293,3 +305,81 @@ def test_a_region_that_throttles_is_alive() -> None:
         raise ClientError(reply, "DescribeDBInstances")
 
     assert _ask("rds@eu-west-1", call).health is Health.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("error", "passes", "said"),
+    [
+        (ReadTimeoutError(endpoint_url="https://rds"), True, "does not answer"),
+        (EndpointConnectionError(endpoint_url="https://rds"), True, "does not answer"),
+        (UnauthorizedSSOTokenError(), False, "no credentials that can be used"),
+        (ProfileNotFound(profile="dr"), False, "no credentials that can be used"),
+        (ParamValidationError(report="no such parameter"), False, "refuses"),
+    ],
+)
+def test_silence_is_told_from_what_this_machine_lacks(error: BotoCoreError, passes: bool, said: str) -> None:
+    told = explain(error, REGION)
+    assert isinstance(told, Unavailable) is passes
+    assert said in told.what and told.means and told.cure
+
+
+def test_a_restore_whose_answer_was_lost_is_found(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    rds = boto3.client("rds", REGION)
+    rds.create_db_instance(
+        DBInstanceIdentifier="shop-db-1", DBInstanceClass="db.t3.micro", Engine="postgres",
+        AllocatedStorage=20, Tags=[{"Key": "lifeboat-run", "Value": "run-1"}],
+    )  # fmt: skip
+    database = site.database
+    real, looks = database.find, iter([None])
+    monkeypatch.setattr(database, "find", lambda name: next(looks, real(name)))
+
+    def there(**_: Any) -> None:
+        reply: Any = {"Error": {"Code": "DBInstanceAlreadyExists"}}
+        raise ClientError(reply, "RestoreDBInstanceToPointInTime")
+
+    monkeypatch.setattr(database, "_restore", lambda *_: there())
+    backups = Backups("arn", "shop-db", "eu-central-1", NOW, NOW, "", 20, "17.6")
+    settings = contracts.site("dr-aws").database.settings
+    tags = {"lifeboat-run": "run-1"}
+    assert database.restore(backups, NOW, "shop-db-1", settings, tags).identifier == "shop-db-1"
+    looks = iter([None])
+    with pytest.raises(Refusal, match="this run did not make it"):
+        database.restore(backups, NOW, "shop-db-1", settings, {"lifeboat-run": "run-2"})
+
+
+@pytest.mark.parametrize(("code", "status"), [("AccessDenied", 403), ("404", 404)])
+def test_a_state_backend_that_refuses_us_is_not_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, status: int
+) -> None:
+    room = Room(tmp_path)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://no-such-state?region=eu-west-1")
+    if status == 403:
+
+        def refuse(*_: Any, **__: Any) -> None:
+            reply: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise ClientError(reply, "HeadBucket")
+
+        monkeypatch.setattr("botocore.client.BaseClient._make_api_call", refuse)
+    with pytest.raises(ActionFailed):
+        reachable_backend(room.context("bring-stack-up"), tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_state_backend_is_left_only_when_it_stays_silent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    room, calls = Room(tmp_path), []
+    monkeypatch.setattr("recovery.backends._PAUSE", 0.0)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state?region=eu-west-1")
+    silent = [True, False]
+
+    def answer(*_: Any, **__: Any) -> None:
+        calls.append(1)
+        if silent[min(len(calls), len(silent)) - 1]:
+            raise ReadTimeoutError(endpoint_url="https://s3")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", answer)
+    assert reachable_backend(room.context("bring-stack-up"), tmp_path / "state") is None
+    silent[:] = [True]
+    found = reachable_backend(room.context("bring-stack-up"), tmp_path / "state")
+    assert found == (tmp_path / "state" / "pulumi-backend").as_uri()

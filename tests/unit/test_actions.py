@@ -268,6 +268,12 @@ def test_a_moment_outside_of_the_window_is_refused(room: Room) -> None:
         registry.find("choose-recovery-point")().perform(context)
 
 
+@pytest.mark.parametrize("with_", [{"prefer": "moment"}, {"moment": "2026-11-21T14:00:00"}])
+def test_a_moment_that_says_not_when_is_refused_with_the_plan(with_: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"names no moment|timezone"):
+        registry.find("choose-recovery-point").With.model_validate(with_)
+
+
 def test_without_replicated_backups_it_says_which_there_are(room: Room) -> None:
     room.standby.database.replicated = [
         replace(b, database="other") for b in room.standby.database.replicated
@@ -322,6 +328,19 @@ def test_an_artefact_that_was_damaged_on_its_way_is_noticed_before_servers_start
         registry.find("deploy-artefact")().perform(context)
     assert room.sites.effects["scale"] == 0
     assert "SHA-256" in registry.find("deploy-artefact")().preview(context).refusals[0]
+
+
+def test_what_servers_will_boot_is_what_the_stack_was_brought_up_with(room: Room) -> None:
+    for name in ("manifest.json", "artefact.tar.gz"):
+        body = room.standby.stores.objects.pop(("artefacts", f"web/v1/{name}"))
+        room.standby.stores.objects["artefacts", f"web/v0/{name}"] = body.replace(b"v1", b"v0")
+    action = registry.find("deploy-artefact")()
+    with pytest.raises(ActionFailed) as told:
+        action.perform(room.context("deploy-artefact"))
+    assert "--use stack-up.artefact=VERSION" in told.value.cure
+    older = room.target.web.model_copy(update={"artefact_version": "v0"})
+    room.target = room.target.model_copy(update={"web": older})
+    assert action.perform(room.context("deploy-artefact")) == WebUp(servers=2, version="v0")
 
 
 def test_a_check_that_does_not_hold_names_what_was_last_seen(room: Room) -> None:

@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from recovery.cli import __main__ as dr
+from recovery.cli.carrying import View, carry
 from recovery.cli.watching import decision
 from recovery.clock import SystemClock
-from recovery.engine import beginning, database
+from recovery.engine import beginning, database, inbox
 from recovery.engine.events import Event
 from recovery.engine.journal import Journal
+from recovery.engine.lease import Lease
 from recovery.engine.record import Account
 from tests.fakes import contracts
+from tests.fakes import engine as fake
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,7 +181,7 @@ def test_an_engines_database_that_is_none_is_told_with_a_cure(
 ) -> None:
     (project / ".lifeboat" / "engine.sqlite").write_text("garbage" * 100)
     code, _, err = call(capsys, "abort", run_id, "--by", "ada")
-    assert code == 1
+    assert code == 2
     assert "engine.sqlite" in err and "Traceback" not in err and "now:" in err
 
 
@@ -199,6 +202,47 @@ def test_a_decision_that_cannot_count_is_refused_at_once(
     code, _, err = call(capsys, "resume", run_id, "--by", "ada", *options)
     assert code == 2
     assert said in err
+
+
+def test_who_may_not_decide_is_told_at_once(
+    capsys: pytest.CaptureFixture[str], project: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recovery.cli.common.same_account", lambda record, root: None)
+    code, _, err = call(capsys, "resume", run_id, "--by", "eva", "--skip", "restore-db")
+    assert code == 2
+    assert "eva may not decide on restore-db" in err and "nothing was recorded" in err
+    engine = database.connect(project / ".lifeboat")
+    inbox.create(engine)
+    assert inbox.get(engine, run_id, 1) is None
+    engine.dispose()
+
+
+def test_what_another_process_was_told_is_json_where_json_is_asked_for(
+    capsys: pytest.CaptureFixture[str], project: Path, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recovery.cli.common.same_account", lambda record, root: None)
+    lease = Lease(project / ".lifeboat" / "runs" / run_id)
+    try:
+        for verb in ("resume", "abort"):
+            code, out, _ = call(capsys, verb, run_id, "--by", "ada", "--json")
+            assert code == 0 and "carries the run out" in json.loads(out)["note"]
+    finally:
+        lease.release()
+
+
+def test_a_run_whose_report_cannot_be_written_still_exits_as_it_went(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recovery.reports.write", full)
+    record = fake.record(tmp_path, "  - {id: a, uses: note, approval: {any-of: [cto]}}\n")
+    view = View(json=False, wait=False)
+    assert carry(tmp_path / "s", record, fake.Nowhere(tmp_path), resumed=False, view=view) == 3
+    shown = capsys.readouterr()
+    assert "waits for a person: a   dr approve test-1 a" in shown.out
+    assert "No space left" in shown.err and "dr report test-1" in shown.err
 
 
 def test_a_cure_names_the_run_and_says_resume_once() -> None:
@@ -224,4 +268,6 @@ def test_an_error_of_our_own_is_told_like_any_other_and_its_traceback_kept(
     code, _, err = call(capsys, "status")
     assert code == 1
     assert "RuntimeError: never heard of" in err and "Traceback" not in err
+    code, out, _ = call(capsys, "status", "--json")
+    assert code == 1 and "never heard of" in json.loads(out)["error"]["what"]
     assert "never heard of" in next(tmp_path.glob("dr-status-*.traceback.txt")).read_text()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceAutomatedBackupTypeDef, DBInstanceTypeDef
 
 _NOT_NOW = {"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "InvalidDBInstanceStatus"}
+_THERE = {"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"}
 _GONE = {"DBInstanceNotFound", "DBInstanceNotFoundFault"}
 MADE_BY = "lifeboat-run"
 """Tag of everything that a recovery made."""
@@ -57,6 +58,8 @@ class RdsDatabase:
         try:
             return self._restore(backups, to, identifier, settings, tags)
         except ClientError as error:
+            if code(error) in _THERE and (made := self.find(identifier)):
+                return self._ours(made, tags)  # by the call before, whose answer never came
             if code(error) != "KMSKeyNotAccessibleFault":
                 raise
             raise self._key_failure(settings) from error

@@ -7,10 +7,34 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    LoginError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.exceptions import ConnectionError as NoConnection
 
 from recovery.errors import ActionFailed, LifeboatError, Unavailable
 
+_FRESH = "a process that waits keeps the old ones, so end it with Ctrl-C"
+_SILENT = (HTTPClientError, NoConnection, IncompleteReadError)
+_NO_LOGIN = (
+    CredentialRetrievalError,
+    LoginError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 _KNOWN: dict[str, tuple[str, str]] = {
     "KMSKeyNotAccessibleFault": (
         "what is encrypted with the key cannot be read until the key is back; nothing was created",
@@ -39,7 +63,11 @@ _KNOWN: dict[str, tuple[str, str]] = {
         "use the recovery role (its ARN is in the site's contract: recovery_role_arn); "
         "`dr permissions` lists what it must allow",
     ),
-    "ExpiredToken": ("the credentials have run out", "sign in again, then dr resume"),
+    "ExpiredToken": ("the credentials have run out", f"sign in again; {_FRESH}, then dr resume"),
+    "InvalidClientTokenId": (
+        "AWS does not know these credentials",
+        f"sign in as the recovery role; {_FRESH}, then dr resume",
+    ),
     "InvalidRestoreFault": (
         "the backups do not reach the moment asked for",
         "choose another recovery point: dr resume … --use recovery-point.prefer=latest",
@@ -67,6 +95,10 @@ _SAME = {
     "AuthorizationError": "AccessDenied",
     "ExpiredTokenException": "ExpiredToken",
     "RequestExpired": "ExpiredToken",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+    "AuthFailure": "InvalidClientTokenId",
+    "InvalidAccessKeyId": "InvalidClientTokenId",
+    "SignatureDoesNotMatch": "InvalidClientTokenId",
     "InvalidRestoreFaultException": "InvalidRestoreFault",
 }
 
@@ -78,11 +110,17 @@ def code(error: ClientError) -> str:
 
 def explain(error: ClientError | BotoCoreError, region: str) -> LifeboatError:
     """The error as a person can act on it."""
-    if isinstance(error, NoCredentialsError):
+    if isinstance(error, _NO_LOGIN):
         return ActionFailed(
-            "AWS: no credentials were found",
+            f"AWS: no credentials that can be used: {error}",
             means="nothing can be asked or changed at AWS",
-            cure="sign in as the recovery role (aws sso login, AWS_PROFILE, …), then dr resume",
+            cure=f"sign in as the recovery role (aws sso login, AWS_PROFILE, …); {_FRESH}, then dr resume",
+        )
+    if isinstance(error, BotoCoreError) and not isinstance(error, _SILENT):
+        return ActionFailed(
+            f"the AWS SDK in {region} refuses: {error}",
+            means="nothing was sent",
+            cure="mend what it names (AWS configuration of this shell), then dr resume",
         )
     if isinstance(error, BotoCoreError):
         return Unavailable(
