@@ -10,10 +10,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recovery.errors import InputError
+from recovery.units import Bare
 
 _WORDS = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
+    "tuple_type": "must be a list, as in [a, b]",
+    "dict_type": "must have keys of its own, as in {key: value}",
+    "model_type": "must have keys of its own, as in {key: value}",
+    "string_type": "must be text: put it between quotes",
+    "too_short": "must not be empty",
 }
 
 
@@ -85,7 +91,11 @@ def read_source(path: Path) -> Source:
             f"{path}:{line}: not text in UTF-8 (byte {error.start})", cure="save it as UTF-8"
         ) from error
     except ReaderError as error:
-        raise InputError(f"{path}: not YAML: {error.reason}", cure="take that character out") from error
+        before = path.read_text(encoding="utf-8")[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise InputError(
+            f"{path}:{line}:{column}: not YAML: {error.reason}", cure="take that character out"
+        ) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})", cure="check the path") from error
     except MarkedYAMLError as error:
@@ -107,7 +117,7 @@ def plain(node: Any) -> Any:
     if isinstance(node, int):
         return int(node)
     if isinstance(node, float):
-        return float(node)
+        return Bare(node)
     return str(node)
 
 
@@ -116,7 +126,11 @@ def validated[M: "Document"](source: Source, model: type[M]) -> M:
     try:
         return model.model_validate(plain(source.tree))
     except ValidationError as error:
-        raise InputError("\n".join(complaints(source, error)), means="nothing was touched") from error
+        raise InputError(
+            "\n".join(complaints(source, error)),
+            means="nothing was touched",
+            cure=f"mend {source.shown} there and try again",
+        ) from error
 
 
 def complaints(source: Source, error: ValidationError, prefix: tuple[str | int, ...] = ()) -> list[str]:

@@ -12,20 +12,30 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(GB|TB)")
 
 
+_LONGEST = 3650 * 86400.0
+
+
+class Bare(float):
+    """A number that a person wrote: as a duration or size it lacks its unit, which one of ours does not."""
+
+
 def parse_duration(value: object) -> float:
     """Seconds in `45s`, `60m`, `1h30m`, `2d`; ValueError when it is none (a bare number has no unit)."""
-    if isinstance(value, float):
+    if isinstance(value, float) and not isinstance(value, Bare):
         return value
     text = str(value).replace(" ", "")
     parts = _DURATION.findall(text)
     if not parts or "".join(n + u for n, u in parts) != text:
         raise ValueError(f"`{value}` is not a duration; write it with its unit, as in 45s, 60m, 1h30m or 2d")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST:
+        raise ValueError(f"`{value}` is longer than ten years")
+    return seconds
 
 
 def parse_size(value: object) -> float:
     """Gigabytes in `50GB` or `1.5TB`; ValueError when it is none."""
-    if isinstance(value, float):
+    if isinstance(value, float) and not isinstance(value, Bare):
         return value
     match = _SIZE.fullmatch(str(value).strip())
     if not match:

@@ -104,11 +104,13 @@ def _changes(record: RunRecord, use: list[str]) -> dict[str, dict[str, Any]]:
     bound = record.bound()
     found: dict[str, dict[str, Any]] = {}
     for name, value in common.pairs(use, "--use").items():
-        step, _, key = name.partition(".")
-        try:
-            fields = list(type(bound.with_(step)).model_fields)
-        except KeyError as error:
-            raise InputError(f"--use {name}: the plan has no step `{step}`") from error
+        step = max((s for s in bound.after if name == s or name.startswith(f"{s}.")), key=len, default="")
+        if not step:
+            raise InputError(
+                f"--use {name}: the plan has no such step", cure=f"its steps: {', '.join(bound.after)}"
+            )
+        key = name[len(step) + 1 :]
+        fields = list(type(bound.with_(step)).model_fields)
         if not key and len(fields) != 1:
             raise InputError(
                 f"--use {name}: say which value of its `with`: {', '.join(f'{step}.{f}' for f in fields)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from recovery import continuity
 from recovery.actions.base import Context, Need
 from recovery.clock import Clock, SystemClock, run_id
 from recovery.continuity import Continuity
+from recovery.documents import read_source
 from recovery.engine import lease, standing, surroundings
 from recovery.engine import record as records
 from recovery.engine.attempts import Moment, Surroundings
@@ -21,6 +22,7 @@ from recovery.errors import InputError
 from recovery.plans import checks, loading
 from recovery.plans.loading import Bound
 
+_SITES = ("source", "target")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 
 
@@ -102,12 +104,12 @@ def draft(
     bound = loading.load(path, inputs)
     checks.refuse_strangers(bound, company)
     checks.refuse_answers(bound, company, order.answers)
-    try:
-        source, target = (_site(bound, company, name) for name in ("source", "target"))
-        lost = {_region(bound, company, name) for name in (*bound.plan.loses, *order.lost)}
-    except InputError as error:
-        error.what = f"{path}: {error.what}"
-        raise
+    source, target = (_placed(path, ("inputs", name), _site, bound, company, name) for name in _SITES)
+    lost = {
+        _placed(path, ("loses", number), _region, bound, company, name)
+        for number, name in enumerate(bound.plan.loses)
+    }
+    lost |= {_region(bound, company, name) for name in order.lost}
     if source == target:
         raise InputError(
             f"{target} cannot take over from itself",
@@ -180,6 +182,15 @@ def site_named(company: Continuity, name: str) -> str:
             return stack
     known = ", ".join(f"{stack} ({site.region})" for stack, site in company.sites.items())
     raise InputError(f"there is no site `{name}`", cure=f"the sites are: {known}")
+
+
+def _placed(path: Path, where: tuple[str | int, ...], find: Callable[..., str], *args: Any) -> str:
+    """What `find` finds; its InputError says where in the plan it stands."""
+    try:
+        return find(*args)
+    except InputError as error:
+        error.what = f"{read_source(path).at(*where)}: {error.what}"
+        raise
 
 
 def _site(bound: Bound, company: Continuity, name: str) -> str:

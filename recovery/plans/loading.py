@@ -14,11 +14,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from recovery.actions import registry
 from recovery.actions.base import Action, Fact, With
-from recovery.documents import Source, complaints, read_source, validated
+from recovery.documents import Source, complaints, kebab, read_source, validated
 from recovery.errors import InputError
 from recovery.plans import graph
 from recovery.plans.model import MANUAL, Plan, Step
 
+_OF_A_SUB_PLAN = {"id", "uses", "with_", "after", "class_", "when"}
 _INPUT = re.compile(r"\$\{inputs\.([a-z][a-z0-9-]*)\}")
 
 
@@ -150,7 +151,19 @@ def _sub_plan(
         raise InputError(
             f"{place}: there is no plan {path.name} beside {source.path.name}", cure="check `uses:`"
         )
+    if strange := sorted(step.model_fields_set - _OF_A_SUB_PLAN):
+        raise InputError(
+            f"{place}: step `{step.id}` is a plan of its own, and takes no `{kebab(strange[0])}`",
+            means="it would be passed over without a word; nothing was touched",
+            cure=f"write it at the steps of {path.name} that it is for",
+        )
     known = validated(wanted, Plan).inputs
+    if unknown := sorted(set(step.with_) - set(known)):
+        raise InputError(
+            f"{place}: step `{step.id}` with: {path.name} has no input `{unknown[0]}`",
+            means="nothing was touched",
+            cure=f"its inputs are: {', '.join(known) or 'none'}",
+        )
     inner = load(path, {**{k: v for k, v in values.items() if k in known}, **step.with_}).plan
     renamed = [
         each.model_copy(
@@ -158,6 +171,7 @@ def _sub_plan(
                 "id": f"{step.id}.{each.id}",
                 "after": tuple(f"{step.id}.{a}" for a in each.after) or step.after,
                 "class_": each.class_ if step.critical else "non-critical",
+                "when": each.when and step.when,
             }
         )
         for each in inner.steps

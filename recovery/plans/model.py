@@ -15,12 +15,19 @@ MANUAL = "manual"
 _ID = re.compile(r"[a-z][a-z0-9]*([.-][a-z0-9]+)*")
 
 
+def _speakable(value: str, what: str) -> str:
+    """It becomes part of folders, tags and names in clouds."""
+    if not _ID.fullmatch(value) or len(value) > 40:
+        raise ValueError(f"`{value}` is no {what}: lower-case letters, digits and dashes, at most 40")
+    return value
+
+
 class PlanPromise(Document):
     """What the plan promises: seconds until service is back, seconds of writes lost, at that size."""
 
     rto: Duration
     rpo: Duration
-    at: Gigabytes
+    at: Gigabytes = Field(gt=0)
 
 
 class Input(Document):
@@ -47,7 +54,7 @@ class Retry(Document):
 
     times: int = Field(default=3, ge=1, le=20)
     wait: Duration = 2.0
-    backoff: float = Field(default=2.0, ge=1.0)
+    backoff: float = Field(default=2.0, ge=1.0, le=10.0)
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait before that attempt (the first is 1)."""
@@ -72,7 +79,7 @@ class Step(Document):
     owner: str = "ops"
     class_: Literal["critical", "non-critical"] = "critical"
     estimate: Duration | None = None
-    timeout: Duration = 1800.0
+    timeout: Duration = Field(default=1800.0, gt=0)
     retry: Retry = Retry()
     approval: Approval | None = None
     when: bool | str = True
@@ -80,10 +87,8 @@ class Step(Document):
 
     @field_validator("id")
     @classmethod
-    def _speakable(cls, value: str) -> str:
-        if not _ID.fullmatch(value) or len(value) > 40:
-            raise ValueError(f"`{value}` is no step id: lower-case letters, digits and dashes, at most 40")
-        return value
+    def _is_speakable(cls, value: str) -> str:
+        return _speakable(value, "step id")
 
     @property
     def manual(self) -> bool:
@@ -106,6 +111,11 @@ class Plan(Document):
     loses: tuple[str, ...] = ()
     inputs: dict[str, Input] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
+
+    @field_validator("scenario")
+    @classmethod
+    def _is_speakable(cls, value: str) -> str:
+        return _speakable(value, "name of a scenario")
 
     def step(self, step_id: str) -> Step:
         """The step of that id; KeyError when there is none."""

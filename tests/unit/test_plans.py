@@ -45,6 +45,38 @@ def test_a_duration_without_a_unit_is_refused(tmp_path: Path) -> None:
     assert "write it with its unit" in text
 
 
+@pytest.mark.parametrize("value", ["5.5", ".inf", ".nan", "0s", "99999999999d", "yes"])
+def test_a_duration_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    assert "steps.0.timeout" in refusal(tmp_path, f"  - {{id: a, uses: note, timeout: {value}}}\n")
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a b", "''", "X", "x" * 41])
+def test_a_scenario_becomes_a_folder_and_tags_so_its_name_is_plain(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "plan.yaml"
+    text = fake.plan_text("  - {id: a, uses: note}\n")
+    path.write_text(text.replace("scenario: test", f"scenario: {name}"))
+    with pytest.raises(InputError, match=r"plan.yaml:1:1: scenario: .* is no name of a scenario"):
+        loading.load(path)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ("  - hello\n", "steps.0: must have keys of its own"),
+        ("  - {id: a, uses: note, after: b}\n", "after: must be a list, as in [a, b]"),
+        ("  - {id: 5, uses: note}\n", "id: must be text: put it between quotes"),
+        ("  - {id: a, uses: note, approval: {any-of: []}}\n", "any-of: must not be empty"),
+        ("  - {id: a, uses: note, retry: {backoff: 1.0e300}}\n", "retry.backoff"),
+    ],
+)
+def test_mistakes_are_told_in_the_words_of_the_file(tmp_path: Path, steps: str, said: str) -> None:
+    assert said in refusal(tmp_path, steps)
+
+
+def test_a_character_that_yaml_forbids_is_refused_with_its_line(tmp_path: Path) -> None:
+    assert "plan.yaml:4:13: not YAML" in refusal(tmp_path, "  - {id: a, \x07uses: note}\n")
+
+
 def test_yaml_that_is_none_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text("scenario: x\n  promise: [\n")
@@ -132,6 +164,26 @@ def test_a_sub_plan_stands_in_place_of_its_step(tmp_path: Path) -> None:
     bound = load(tmp_path, steps)
     assert [step.id for step in bound.plan.steps] == ["a", "m.x", "m.y", "z"]
     assert bound.after == {"a": (), "m.x": ("a",), "m.y": ("m.x",), "z": ("m.y",)}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("approval: {any-of: [cto]}", "takes no `approval`"),
+        ("timeout: 5m", "takes no `timeout`"),
+        ("with: {nothing: 1}", "inner.yaml has no input `nothing`"),
+    ],
+)
+def test_what_a_sub_plan_would_pass_over_is_refused(tmp_path: Path, more: str, said: str) -> None:
+    (tmp_path / "inner.yaml").write_text(fake.plan_text("  - {id: x, uses: note}\n"))
+    text = refusal(tmp_path, f"  - {{id: a, uses: plan/inner, {more}}}\n")
+    assert "plan.yaml:4:5" in text and said in text
+
+
+def test_a_sub_plan_that_is_left_out_is_left_out_whole(tmp_path: Path) -> None:
+    (tmp_path / "inner.yaml").write_text(fake.plan_text("  - {id: x, uses: note}\n"))
+    bound = load(tmp_path, "  - {id: a, uses: plan/inner, when: false}\n  - {id: b, uses: note}\n")
+    assert [(step.id, step.when) for step in bound.plan.steps] == [("a.x", False), ("b", True)]
 
 
 def test_a_plan_that_needs_what_is_lost_is_refused_with_line_and_cure(tmp_path: Path) -> None:
