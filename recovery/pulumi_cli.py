@@ -17,6 +17,7 @@ from pulumi import automation as auto
 from pulumi.automation._cmd import CommandResult, OnOutput
 from pulumi.automation.errors import create_command_error
 
+from recovery.engine import processes
 from recovery.errors import LifeboatError
 
 _LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\)")
@@ -70,6 +71,7 @@ class StoppableCommand(auto.PulumiCommand):
             for reader in readers:
                 reader.start()
             self._wait(process)
+            processes.kill_session(process.pid)  # plugins that outlived it would hold its pipes open
             for reader in readers:
                 reader.join()
         result = CommandResult(stderr="\n".join(err), stdout="\n".join(out), code=process.returncode)
@@ -87,7 +89,7 @@ class StoppableCommand(auto.PulumiCommand):
                     process.send_signal(signal.SIGINT)
                     told = time.monotonic()
                 elif told is not None and time.monotonic() - told > GRACE:
-                    os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
+                    processes.kill_session(process.pid)
             else:
                 return
 

@@ -56,6 +56,18 @@ def end_leftovers(folder: Path, run: str, patience: float = 5.0, grace: float = 
     return ended
 
 
+def kill_session(leader: int) -> None:
+    """End whatever is left of the session that this process led; its children may have other groups."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            session = int(path.read_text().rpartition(")")[2].split()[3])
+        except (OSError, IndexError, ValueError):
+            continue
+        if session == leader:
+            with contextlib.suppress(OSError):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
 def _interrupt(pid: int) -> None:
     with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGINT)

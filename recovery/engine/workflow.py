@@ -24,7 +24,7 @@ from recovery.engine.machine import Machine
 from recovery.engine.record import Answer, RunRecord
 
 VERSION = "plan-v1"
-_GRACE = 30.0  # a thread cannot be ended: so long after its deadline an attempt is given up
+_GRACE = 90.0  # a thread cannot be ended: so long after its deadline an attempt is given up; Pulumi gets 60
 
 
 @dataclass(frozen=True)
