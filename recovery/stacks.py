@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Changes", "Place", "Stack", "explain"]
 
 _MADE = re.compile(
-    r"creating urn:pulumi:[^:]+::[^:]+::(?P<kind>\S+?)::(?P<name>[^\s:]+): "
+    r"creating (?P<urn>urn:pulumi:[^:]+::[^:]+::(?P<kind>\S+?)::(?P<name>[^\s:]+)): "
     r"(?P<what>[^\n]*(?:AlreadyExists|already exists)[^\n]*)"
 )
 _LOCKED = re.compile(r"created by (\S+@\S+ \(pid \d+\)(?: at \S+)?)")
@@ -187,7 +187,17 @@ class Stack(StackFiles):
                     means=f"what it had done by then stays ({watch.changes.done}); `up` goes on from there",
                     cure="look at what it waits for (a service that does not answer?), then dr resume",
                 ) from error
-            raise explain(self.name, error, watch.changes) from error
+            raise explain(self.name, error, watch.changes, self._begun(stack)) from error
+
+    def _begun(self, stack: auto.Stack) -> dict[str, Mapping[str, Any]]:
+        """URN -> resource of every creation that an update began and did not end, as its state has it."""
+        from pulumi.automation.errors import CommandError
+
+        try:
+            pending = (stack.export_stack().deployment or {}).get("pending_operations") or []
+        except CommandError:
+            return {}
+        return {one["resource"]["urn"]: one["resource"] for one in pending if one["type"] == "creating"}
 
 
 class _Watch:
@@ -232,8 +242,10 @@ class _Watch:
         self._tell(f"{self._stack}: {changes}", None)
 
 
-def explain(stack: str, error: Exception, changes: Changes) -> LifeboatError:
-    """The engine's failure, in its own words but not all of them."""
+def explain(
+    stack: str, error: Exception, changes: Changes, begun: Mapping[str, Mapping[str, Any]] | None = None
+) -> LifeboatError:
+    """The engine's failure, in its own words but not all of them. `begun`: creations that did not end."""
     said = changes.violations + changes.errors or [str(error).strip()[-1500:]]
     whole = "\n".join(said)
     if locks := _LOCKED.findall(str(error)):
@@ -251,16 +263,26 @@ def explain(stack: str, error: Exception, changes: Changes) -> LifeboatError:
             "then dr resume",
         )
     if made := _MADE.search(whole):
-        kind, name = made["kind"].rpartition("$")[2], made["name"]
         return ActionFailed(
             f"pulumi failed on stack {stack}: {made['what'].strip()}",
             means="an update that was killed had made it, and could not record it; nothing was made twice",
-            cure=f"let the stack know it: pulumi import --stack {stack} {kind} {name} ID, then dr resume",
+            cure="let the stack know it, with the id that AWS has for it: "
+            f"{_import(stack, made, (begun or {}).get(made['urn'], {}))}, then dr resume",
         )
     return ActionFailed(
         f"pulumi failed on stack {stack}: " + "\n    ".join(said[:5]),
         means=f"what it had done by then stays ({changes.done}); `up` goes on from there",
         cure="repair what it names, then dr resume",
+    )
+
+
+def _import(stack: str, made: re.Match[str], begun: Mapping[str, Any]) -> str:
+    """The command that puts it under the parent and into the region that the program says."""
+    region = (begun.get("inputs") or {}).get("region")
+    return (
+        f"pulumi import --stack {stack} --yes --generate-code=false --protect=false "
+        f"--parent 'parent={begun.get('parent', 'URN_OF_ITS_PARENT')}' "
+        f"{made['kind'].rpartition('$')[2]} {made['name']} {f'ID@{region}' if region else 'ID'}"
     )
 
 

@@ -148,8 +148,11 @@ def test_a_wrong_passphrase_is_not_tried_again() -> None:
 def test_what_a_killed_update_made_is_named_with_its_import() -> None:
     urn = "urn:pulumi:dr-aws::lifeboat::lifeboat:aws:BackupKey$aws:kms/replicaKey:ReplicaKey::backups"
     failed = Changes(errors=[f"creating {urn}: (AlreadyExistsException) mrk-1 already exists in us-east-1."])
-    told = explain("dr-aws", RuntimeError("code: 255"), failed)
-    assert "pulumi import --stack dr-aws aws:kms/replicaKey:ReplicaKey backups ID" in told.cure
+    parent = "urn:pulumi:dr-aws::lifeboat::lifeboat:aws:BackupKey::backup-key"
+    begun = {urn: {"urn": urn, "parent": parent, "inputs": {"region": "us-east-1"}}}
+    told = explain("dr-aws", RuntimeError("code: 255"), failed, begun)
+    assert f"--parent 'parent={parent}' aws:kms/replicaKey:ReplicaKey backups ID@us-east-1" in told.cure
+    assert "backups ID, then dr resume" in explain("dr-aws", RuntimeError("code: 255"), failed).cure
 
 
 def test_only_an_update_of_the_database_is_harmless() -> None:
