@@ -41,6 +41,10 @@ class Surroundings(Protocol):
         """What the action may use; cheap, and without a call to any cloud."""
         ...
 
+    def alert(self, record: RunRecord, step: str, title: str, body: str) -> str:
+        """Tell people that a step waits for them; says who took the message. Never raises, ends soon."""
+        ...
+
 
 @dataclass(frozen=True)
 class Host:

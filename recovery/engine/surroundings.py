@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -50,6 +51,35 @@ class Clouds:
             since=record.since,
             promised_rpo=record.bound().plan.promise.rpo,
         )
+
+    def alert(self, record: RunRecord, step: str, title: str, body: str) -> str:
+        """See Surroundings."""
+        said = [f"nobody has taken the message in {_PATIENCE:.0f}s"]
+
+        def send() -> None:
+            said[0] = _alert(self._project, record, step, title, body)
+
+        sending = threading.Thread(target=send, daemon=True)
+        sending.start()
+        sending.join(_PATIENCE)
+        return said[0]
+
+
+_PATIENCE = 15.0
+"""Seconds that a message may take: nobody waits for a channel that does not answer."""
+
+
+def _alert(project: Path, record: RunRecord, step: str, title: str, body: str) -> str:
+    from recovery import messages, sites
+
+    people = record.people()
+    try:
+        target = sites.connect(f"lifeboat/{record.id}/{step}").of(site(project, record.target))
+        found = messages.send(target, people.notify, f"{people.company}: {title}", body)
+    except Exception as error:  # a message never ends a run
+        return f"nobody was told: {error}"
+    missed = f"; not by {'; '.join(found.failed)}" if found.failed else ""
+    return (f"told by {', '.join(found.sent)}" if found.sent else "nobody was told") + missed
 
 
 def site(project: Path, stack: str) -> SiteContract:

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS
 
-from recovery.engine import attempts, inbox
+from recovery.engine import asking, attempts, inbox
 from recovery.engine.attempts import Host
 from recovery.engine.commands import Ask, Command, Hear, Mark, Skip, Timer, Try, Undo
 from recovery.engine.machine import Machine
@@ -229,6 +229,11 @@ class _Loop:
             or f"by {', '.join(data.get('by', []))}"
         )
         self._host.tell(command.what, command.step, command.number, text, data)
+        record = self._host.record
+        title, body = asking.message(record.id, command.step, command.what, data)
+        said = self._host.surroundings.alert(record, command.step, title, body)
+        self._host.note("told", command.step, command.number, {"says": said})
+        self._host.tell("progress", command.step, command.number, said)
 
     def _skip(self, step: str, why: str) -> None:
         self._host.note("skipped", step, data={"why": why})

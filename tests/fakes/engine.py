@@ -149,6 +149,11 @@ class Nowhere:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.alerts: list[str] = []
+
+    def alert(self, record: RunRecord, step: str, title: str, body: str) -> str:
+        self.alerts.append(f"{title}\n{body}")
+        return "told by nobody but this list"
 
     def context(self, record: RunRecord, moment: Moment) -> Context:
         nothing: Any = None

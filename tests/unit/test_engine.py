@@ -33,11 +33,10 @@ class Desk:
         self.state = folder / "state"
         self.record: RunRecord = fake.record(folder, steps, **changes)
         self.events: list[Event] = []
+        self.around = fake.Nowhere(folder)
 
     def carry(self, *, resumed: bool = False, patient: bool = False) -> runner.Outcome:
-        office = runner.Office(
-            self.state, fake.Nowhere(self.folder), self.events.append, patient=lambda: patient
-        )
+        office = runner.Office(self.state, self.around, self.events.append, patient=lambda: patient)
         return runner.carry_out(office, self.record, resumed=resumed)
 
     def say(self, kind: str, step: str = "", **more: Any) -> None:
@@ -56,6 +55,9 @@ def test_a_run_waits_for_an_approval_and_another_process_finishes_it(tmp_path: P
     )
     waiting = desk.carry()
     assert (waiting.outcome, waiting.awaiting, waiting.exit_code) == (None, ["b"], ExitCode.WAITING)
+    assert len(desk.around.alerts) == 1
+    assert "One of ada has to say yes to b." in desk.around.alerts[0]
+    assert "dr approve test-1 b --by NAME" in desk.around.alerts[0]
     desk.say("approve", "b")
     assert desk.carry(resumed=True).exit_code is ExitCode.OK
     assert (tmp_path / "made").read_text().split() == ["test-1/a", "test-1/b"]
@@ -127,6 +129,7 @@ def test_the_time_to_approve_goes_on_while_nobody_carries_the_run_out(tmp_path: 
     time.sleep(1.6)
     desk.say("approve", "a", by="ben")
     assert desk.carry(resumed=True).outcome == "recovered", "the time was over before the run was taken up"
+    assert "One of ada, ben has to say yes" in desk.around.alerts[-1]
 
 
 def test_what_cannot_be_undone_stays_and_the_journal_says_so(tmp_path: Path) -> None:
