@@ -78,7 +78,7 @@ class Live:
                 self._decisions.pop(event.step, None)
                 if event.data.get("kind") in ("done", "override"):
                     row.status = "ok"
-            else:
+            elif row.status != "asks":  # what is wanted of people stays in view
                 row.text, row.share = event.text, event.share
 
     def close(self) -> None:

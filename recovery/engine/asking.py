@@ -20,11 +20,10 @@ def message(run: str, step: str, what: str, data: Mapping[str, Any]) -> tuple[st
         return f"{step} waits for a person", _body(run, lines, f"dr approve {run} {step} --by NAME")
     error = data.get("error") or {}
     lines = [f"{step} failed: {error.get('what', '')}"]
-    lines += [
-        f"{word}: {error[key]}" for word, key in (("Means", "means"), ("Cure", "cure")) if error.get(key)
-    ]
+    lines += [f"{key}: {error[key]}" for key in ("means", "cure") if error.get(key)]
     return f"{step} failed and waits for a decision", _body(run, lines, f"dr resume {run} --by NAME")
 
 
 def _body(run: str, lines: list[str], command: str) -> str:
-    return "\n".join([*lines, "", f"Run {run}; to answer: {command}"])
+    text = "\n".join([*lines, "", f"Run {run}; to answer: {command}"])
+    return text.replace("dr resume …", f"dr resume {run}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from recovery.engine.asking import message
 from recovery.engine.commands import Ask, Command, Hear, Mark, Skip, Timer, Try, Undo
 from recovery.engine.machine import Machine
 from recovery.engine.record import Account, Answer
@@ -268,3 +269,15 @@ def test_the_same_outcomes_give_the_same_commands_again(tmp_path: Path) -> None:
         return [bench.step(), bench.done("a"), bench.done("c", BAD), bench.done("b"), bench.done("c")]
 
     assert replay() == replay()
+
+
+def test_a_message_says_what_is_wanted_and_the_command_that_answers() -> None:
+    error = {"what": "no room", "means": "nothing was created", "cure": "dr resume … --use a.b=c"}
+    title, body = message("r-1", "a", "awaiting-decision", {"error": error})
+    assert title == "a failed and waits for a decision"
+    assert body.splitlines() == [
+        "a failed: no room", "means: nothing was created", "cure: dr resume r-1 --use a.b=c", "",
+        "Run r-1; to answer: dr resume r-1 --by NAME",
+    ]  # fmt: skip
+    manual = {"message": "Call the partners", "done-when": "all know"}
+    assert "Done when: all know" in message("r-1", "b", "awaiting-person", manual)[1]
