@@ -193,10 +193,14 @@ class SiteQuarantined(Fact):
 
     site: str
     done: tuple[str, ...]
+    patch: str = ""
+    """To commit before anybody brings the stack up again; empty when its files are not here."""
 
     def says(self) -> str:
         """See Fact."""
-        return "; ".join(self.done) or "quarantined already"
+        first = f"commit {self.patch} before" if self.patch else "set holdingPage on and jobs off before"
+        done = "; ".join(self.done) or "quarantined already"
+        return f"{done}. {first} any `pulumi up --stack {self.site}`, which may start servers again"
 
 
 class Notified(Fact):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from recovery.actions.base import Action, Change, Context, Fact, Need, Preview
 from recovery.actions.facts import SiteQuarantined
-from recovery.errors import ActionFailed, Refusal
+from recovery.continuity import state_folder
+from recovery.errors import ActionFailed, LifeboatError, Refusal
+from recovery.stack_files import Place, StackFiles
 
 
 class QuarantineSite(Action):
@@ -52,7 +54,7 @@ class QuarantineSite(Action):
         done = tuple(fence.quarantine())
         ctx.progress("; ".join(done) or "quarantined already", None)
         ctx.poll(f"nothing serves in {ctx.source.region}", lambda: fence.is_quarantined() or None)
-        return SiteQuarantined(site=ctx.source.stack, done=done)
+        return SiteQuarantined(site=ctx.source.stack, done=done, patch=_held(ctx))
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
         """Asked of the site."""
@@ -66,6 +68,7 @@ class QuarantineSite(Action):
     def undo(self, ctx: Context, fact: Fact | None) -> None:
         """Open the database again; servers and page come with the stack's next `up`."""
         ctx.sites.of(ctx.source).fence.release()
+        _configured(ctx, holdingPage="off", jobs="on")
 
     def by_hand(self, ctx: Context) -> str:
         """Commands."""
@@ -79,6 +82,23 @@ class QuarantineSite(Action):
                 f"{site.database.settings.port} --source-group {site.network.web_security_group_id}",
             )
         )
+
+
+def _held(ctx: Context) -> str:
+    """The stack's configuration says so, too: whoever brings it up again lets nobody in and runs no jobs."""
+    return _configured(ctx, holdingPage="on", jobs="off")
+
+
+def _configured(ctx: Context, **values: str) -> str:
+    """The patch to commit; empty when the stack's files are not here, which stops no quarantine."""
+    files = StackFiles(
+        ctx.source.stack, Place(ctx.project, state_folder(ctx.project), ctx.folder, ctx.run, ctx.step)
+    )
+    try:
+        return str(files.configure(**values))
+    except (LifeboatError, OSError) as error:
+        ctx.progress(f"{ctx.source.stack}: its configuration was not changed: {error}", None)
+        return ""
 
 
 def _leads_there(ctx: Context) -> str:

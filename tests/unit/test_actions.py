@@ -20,12 +20,14 @@ from recovery.actions.facts import (
     RecoveryPoint,
     ServiceVerified,
     SiteLost,
+    SiteQuarantined,
     WebUp,
 )
 from recovery.clock import FakeClock
 from recovery.continuity import Continuity
 from recovery.endpoints import Reply
 from recovery.errors import ActionFailed, Cancelled, OutOfTime, Refusal, Unavailable
+from recovery.runner.jobs import NO_PASSWORD_OPENS, Result
 from recovery.sites.values import Group, Health
 from tests.fakes import contracts
 from tests.fakes.engine import COMPANY
@@ -195,6 +197,34 @@ def test_a_site_that_customers_may_be_led_to_is_not_quarantined(
         action.perform(room.context("quarantine-site"))
     assert not room.sites.of(room.source).fence.quarantined
     assert why in action.preview(room.context("quarantine-site")).refusals[0]
+
+
+def test_who_brings_a_quarantined_stack_up_again_opens_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIFEBOAT_STATE", str(room.folder / "state"))
+    (room.folder / "Pulumi.yaml").write_text("name: lifeboat\nruntime: python\nmain: infra/\n")
+    tracked = room.folder / "Pulumi.prod.yaml"
+    tracked.write_text('config:\n  lifeboat:jobs: "on"\n  lifeboat:holdingPage: "off"\n')
+    fact = registry.find("quarantine-site")().perform(room.context("quarantine-site"))
+    assert isinstance(fact, SiteQuarantined)
+    patch = Path(fact.patch).read_text()
+    assert '+  lifeboat:jobs: "off"' in patch and '+  lifeboat:holdingPage: "on"' in patch
+    assert "pulumi up --stack prod" in fact.says() and fact.patch in fact.says()
+    assert '"on"' in tracked.read_text(), "recovery writes no tracked file"
+
+
+def test_a_database_that_no_known_password_opens_gets_one_by_the_api_once_it_may(room: Room) -> None:
+    """Rotated twice since the recovery point: neither the current nor the previous secret opens it."""
+    looks = iter([None, None, None, Result(ok=True, values={"app_role": "shop"})])
+    runner = room.standby.runner
+    runner.start = lambda key, job, tags: "i-1"  # type: ignore[method-assign]
+    runner.result = lambda key: next(looks)  # type: ignore[method-assign]
+    runner.progress = lambda key: f"{NO_PASSWORD_OPENS}: password authentication failed"  # type: ignore[method-assign]
+    room.standby.database.busy = 1
+    fact = registry.find("issue-credentials")().perform(room.context("issue-credentials"))
+    assert isinstance(fact, AccessIssued)
+    assert room.standby.database.passwords == {NAME: "standby-master"}
 
 
 def test_who_knows_better_may_leave_a_site_that_is_reached(room: Room) -> None:
