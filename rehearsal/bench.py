@@ -226,6 +226,9 @@ class _Nowhere:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def over(self, *_: Any) -> None:
+        """Nobody waits for a benchmark."""
+
     def alert(self, *_: Any) -> str:
         """Nobody is told of a benchmark."""
         return ""

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
+from recovery import claims
 from recovery.actions._common import options
 from recovery.actions.base import Action, Context, Fact, Need, Preview, With
 from recovery.actions.facts import SiteLost
+from recovery.claims import Claim
 from recovery.errors import ActionFailed, LifeboatError, Refusal
 from recovery.sites.ports import Finding, Health
 
@@ -19,7 +21,7 @@ class AssessWith(With):
     paths: int = 2
     """Independent paths that must fail before the site counts as lost."""
     again: bool = False
-    """Whether a person wants to recover to a site that serves customers already."""
+    """Whether a person wants to recover to a site that serves already, or that another run recovers to."""
 
 
 class AssessSite(Action):
@@ -35,7 +37,10 @@ class AssessSite(Action):
         "elasticloadbalancing:DescribeTargetHealth",
         "rds:DescribeDBInstances",
         "route53:GetHealthCheckStatus",
+        "s3:DeleteObject",
+        "s3:GetObject",
         "s3:ListBucket",
+        "s3:PutObject",
     )
 
     def needs(self, ctx: Context) -> tuple[Need, ...]:
@@ -43,9 +48,12 @@ class AssessSite(Action):
         return (Need("s3", ctx.target.region, "data"), Need("elb", ctx.target.region))
 
     def preview(self, ctx: Context) -> Preview:
-        """Changes nothing; says so when the target serves already."""
-        serving = "" if options(ctx, AssessWith).again else _serves(ctx)
-        return Preview(expected_seconds=5, refusals=(serving,) if serving else ())
+        """Changes nothing; says so when the target serves already, or another run recovers there."""
+        if options(ctx, AssessWith).again:
+            return Preview(expected_seconds=5)
+        other = claims.held(ctx.sites.of(ctx.target).stores, ctx.target.stack)
+        found = (_serves(ctx), _taken(ctx, other) if other and other.run != ctx.run else "")
+        return Preview(expected_seconds=5, refusals=tuple(text for text in found if text))
 
     def perform(self, ctx: Context) -> SiteLost:
         """Probe everything side by side."""
@@ -88,10 +96,29 @@ class AssessSite(Action):
             f"{ctx.source.region} unreachable by {len(against)} paths, {ctx.target.region} healthy",
             1,
         )
+        self._claim(ctx)
         evidence = tuple(f"{f.path}: {f.health}, {f.detail}" for f in (*findings, *ready))
         return SiteLost(
             site=ctx.source.stack, region=ctx.source.region, evidence=evidence, assessed_at=ctx.clock.now()
         )
+
+    @staticmethod
+    def _claim(ctx: Context) -> None:
+        """From here on things are made: once, whoever else begins a recovery, and wherever."""
+        claim, again = Claim(run=ctx.run, at=ctx.clock.now()), options(ctx, AssessWith).again
+        try:
+            other = claims.take(ctx.sites.of(ctx.target).stores, ctx.target.stack, claim, over_another=again)
+        except LifeboatError as error:  # the service comes first
+            ctx.progress(f"other operators cannot see this run: {error.what}", None)
+            return
+        if other is not None:
+            raise Refusal(
+                _taken(ctx, other),
+                means="a second one beside it would make everything twice, and change passwords under its "
+                "feet; nothing was touched",
+                cure="dr abort this run, and go on with that one on its machine; or, if it is dead for "
+                f"certain: dr resume … --use {ctx.step}.again=true --reason WHY",
+            )
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
         """Performing is looking; there is nothing else to look at."""
@@ -107,6 +134,10 @@ class AssessSite(Action):
                 f"aws rds describe-db-instances --region {ctx.target.region}      # expected: an answer",
             )
         )
+
+
+def _taken(ctx: Context, other: Claim) -> str:
+    return f"{other} recovers to {ctx.target.stack} already"
 
 
 def _serves(ctx: Context) -> str:

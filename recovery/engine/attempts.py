@@ -45,6 +45,10 @@ class Surroundings(Protocol):
         """Tell people that a step waits for them; says who took the message. Never raises, ends soon."""
         ...
 
+    def over(self, record: RunRecord) -> None:
+        """The run is at its end: others may begin. Never raises, ends soon."""
+        ...
+
 
 @dataclass(frozen=True)
 class Host:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,7 +16,7 @@ from recovery.clock import Clock, SystemClock
 from recovery.continuity import contract_file
 from recovery.engine.attempts import Moment
 from recovery.engine.record import Account, RunRecord, runs_folder
-from recovery.errors import InputError, Refusal
+from recovery.errors import InputError, LifeboatError, Refusal
 
 
 class Clouds:
@@ -59,14 +61,31 @@ class Clouds:
         def send() -> None:
             said[0] = _alert(self._project, record, step, title, body)
 
-        sending = threading.Thread(target=send, daemon=True)
-        sending.start()
-        sending.join(_PATIENCE)
+        _soon(send)
         return said[0]
+
+    def over(self, record: RunRecord) -> None:
+        """See Surroundings. A claim that stays is another operator's to go over, with a reason."""
+        _soon(lambda: _leave(self._project, record))
 
 
 _PATIENCE = 15.0
 """Seconds that a message may take: nobody waits for a channel that does not answer."""
+
+
+def _soon(do: Callable[[], None]) -> None:
+    """In a thread that nobody waits for longer than that."""
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+
+
+def _leave(project: Path, record: RunRecord) -> None:
+    from recovery import claims, sites
+
+    with contextlib.suppress(LifeboatError):
+        target = site(project, record.target)
+        claims.leave(sites.connect(f"lifeboat/{record.id}/over").of(target).stores, target.stack, record.id)
 
 
 def _alert(project: Path, record: RunRecord, step: str, title: str, body: str) -> str:

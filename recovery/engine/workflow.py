@@ -267,5 +267,7 @@ class _Loop:
         if event == "recorded":
             accounts = [account.model_dump() for account in record.accounts]
             data = {"plan": record.digest, "by": record.by, "lost": list(record.lost), "accounts": accounts}
+        if event == "finished":
+            self._host.surroundings.over(record)
         self._host.note(event, data=data)
         self._host.tell(event, text=str(data.get("outcome", "")), data=data)

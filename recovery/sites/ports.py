@@ -111,6 +111,14 @@ class Stores(Protocol):
         """Put an object."""
         ...
 
+    def put_new(self, store: str, key: str, body: bytes) -> bool:
+        """Put an object where there is none, in one step; False when there is one."""
+        ...
+
+    def delete(self, store: str, key: str) -> None:
+        """Take an object away; gone already is fine."""
+        ...
+
     def keys(self, store: str, prefix: str) -> Sequence[str]:
         """Keys that begin with the prefix."""
         ...

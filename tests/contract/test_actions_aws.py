@@ -383,3 +383,12 @@ def test_a_state_backend_is_left_only_when_it_stays_silent(
     silent[:] = [True]
     found = reachable_backend(room.context("bring-stack-up"), tmp_path / "state")
     assert found == (tmp_path / "state" / "pulumi-backend").as_uri()
+
+
+def test_an_object_is_put_once_whoever_comes_second(site: Site) -> None:
+    stores = site.stores
+    assert stores.put_new("state", "runs/x", b"1")
+    assert not stores.put_new("state", "runs/x", b"2")
+    assert stores.read("state", "runs/x") == b"1"
+    stores.delete("state", "runs/x")
+    assert stores.put_new("state", "runs/x", b"3")

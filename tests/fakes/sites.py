@@ -144,6 +144,14 @@ class FakeStores:
         self._reach()
         self.objects[store, key] = body
 
+    def put_new(self, store: str, key: str, body: bytes) -> bool:
+        self._reach()
+        return self.objects.setdefault((store, key), body) is body
+
+    def delete(self, store: str, key: str) -> None:
+        self._reach()
+        self.objects.pop((store, key), None)
+
     def keys(self, store: str, prefix: str) -> Sequence[str]:
         self._reach()
         return tuple(sorted(key for where, key in self.objects if where == store and key.startswith(prefix)))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from recovery import claims
 from recovery.actions import registry
 from recovery.actions._common import restored_identifier
 from recovery.actions.base import Context, Fact, With
@@ -237,6 +238,36 @@ def test_an_unfit_target_is_refused_before_anything_is_done(room: Room) -> None:
     room.standby.lost = True
     with pytest.raises(ActionFailed, match="eu-west-1 is not fit"):  # silence may pass: it is asked again
         registry.find("assess-site")().perform(room.context("assess-site"))
+
+
+def test_two_operators_never_recover_to_the_same_site_beside_each_other(room: Room) -> None:
+    assess = registry.find("assess-site")()
+    room.standby.web.now = Group(0, 0, 6, 0, False)
+    assess.perform(room.context("assess-site"))
+    assess.perform(room.context("assess-site"))
+    other = replace(room.context("assess-site"), run="region-loss-20261121-140300-xyz")
+    assert RUN in assess.preview(other).refusals[0]
+    with pytest.raises(Refusal, match=f"run {RUN} .* recovers to dr-aws already") as told:
+        assess.perform(other)
+    assert "--use assess-site.again=true" in told.value.cure
+    claims.leave(room.standby.stores, "dr-aws", other.run)
+    assert claims.held(room.standby.stores, "dr-aws") is not None, "only its own"
+    claims.leave(room.standby.stores, "dr-aws", RUN)
+    assess.perform(other)
+
+
+def test_a_person_may_go_over_the_claim_of_a_run_that_is_dead(room: Room) -> None:
+    assess = registry.find("assess-site")()
+    assess.perform(room.context("assess-site"))
+    assess.perform(replace(room.context("assess-site", again=True), run="r-2"))
+    held = claims.held(room.standby.stores, "dr-aws")
+    assert held is not None and held.run == "r-2"
+
+
+def test_a_claim_that_cannot_be_made_does_not_stop_the_recovery(room: Room) -> None:
+    room.standby.stores.down = True
+    registry.find("assess-site")().perform(room.context("assess-site"))
+    assert "other operators cannot see this run" in room.said[-1]
 
 
 def test_a_site_that_serves_already_is_not_recovered_to_once_more(room: Room) -> None:

@@ -129,7 +129,7 @@ def test_the_time_to_approve_goes_on_while_nobody_carries_the_run_out(tmp_path: 
     time.sleep(1.6)
     desk.say("approve", "a", by="ben")
     assert desk.carry(resumed=True).outcome == "recovered", "the time was over before the run was taken up"
-    assert "One of ada, ben has to say yes" in desk.around.alerts[-1]
+    assert desk.around.alerts[-1] == "over"
 
 
 def test_what_cannot_be_undone_stays_and_the_journal_says_so(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from recovery.errors import ActionFailed
 from recovery.sites.aws.clients import Clients
 from recovery.sites.aws.errors import code, explained
 
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 
 
@@ -31,6 +32,22 @@ class S3Stores:
     def write(self, store: str, key: str, body: bytes) -> None:
         """PutObject."""
         self.clients.s3.put_object(Bucket=self._contract.store(store).bucket, Key=key, Body=body)
+
+    def put_new(self, store: str, key: str, body: bytes) -> bool:
+        """PutObject, `If-None-Match: *`; a conflict is another one's write at the same moment."""
+        try:
+            self.clients.s3.put_object(
+                Bucket=self._contract.store(store).bucket, Key=key, Body=body, IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if code(error) in _TAKEN:
+                return False
+            raise
+        return True
+
+    def delete(self, store: str, key: str) -> None:
+        """DeleteObject; the store is versioned, so what it held can still be seen."""
+        self.clients.s3.delete_object(Bucket=self._contract.store(store).bucket, Key=key)
 
     def keys(self, store: str, prefix: str) -> Sequence[str]:
         """ListObjectsV2, all pages."""
