@@ -154,7 +154,14 @@ def state_folder(project: Path) -> Path:
     """Where runs, journals and last known contracts live: LIFEBOAT_STATE, or `.lifeboat` in the project."""
     named = os.environ.get("LIFEBOAT_STATE")
     folder = Path(named) if named else project / ".lifeboat"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the state folder {folder} cannot be made: {error.strerror}",
+            means="runs, journals and last known contracts are kept there; nothing was touched",
+            cure="name another one in LIFEBOAT_STATE, or give yourself the right to write there",
+        ) from error
     return folder
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_SAYS = ("disk is full", "readonly database", "unable to open database file", "disk I/O error")
+"""What SQLite says of it."""
 
 
 class ExitCode(IntEnum):
@@ -52,6 +57,20 @@ class Refusal(LifeboatError):
 
 class ActionFailed(LifeboatError):
     """An action could not do, or could not prove, what it promises. May be tried again."""
+
+
+def of_the_disk(error: BaseException) -> Refusal | None:
+    """The error as a person can act on it, when the disk is full, read-only or not ours; None otherwise."""
+    full = isinstance(error, OSError) and error.errno in _DISK
+    said = str(getattr(error, "orig", "") or error)
+    if not full and not any(text in said for text in _DISK_SAYS):
+        return None
+    return Refusal(
+        f"the state cannot be written: {said}",
+        means="nothing more can be recorded, so nothing more is done; what is done is kept",
+        cure="make room (df -h), or move the state folder and set LIFEBOAT_STATE; a run then goes on with: "
+        "dr resume",
+    )
 
 
 class Unavailable(ActionFailed):

@@ -80,8 +80,7 @@ class AssessSite(Action):
                 serving,
                 means="to recover there again would put the holding page before customers, and lose what "
                 f"they wrote since {ctx.source.stack} was left; nothing was touched",
-                cure="dr abort this run; or, if it must be: "
-                f"dr resume … --use {ctx.step}.again=true --reason WHY",
+                cure=f"dr abort …; or, if it must be: dr resume … --use {ctx.step}.again=true --reason WHY",
             )
         against = [f for f in findings if f.health is Health.UNHEALTHY]
         if len(against) < wanted:
@@ -116,7 +115,7 @@ class AssessSite(Action):
                 _taken(ctx, other),
                 means="a second one beside it would make everything twice, and change passwords under its "
                 "feet; nothing was touched",
-                cure="dr abort this run, and go on with that one on its machine; or, if it is dead for "
+                cure="dr abort …, and go on with that one on its machine; or, if it is dead for "
                 f"certain: dr resume … --use {ctx.step}.again=true --reason WHY",
             )
 

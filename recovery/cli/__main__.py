@@ -72,7 +72,7 @@ def usage() -> str:
 
 
 def _call(verb: str, args: list[str]) -> int:
-    from recovery.errors import LifeboatError
+    from recovery.errors import LifeboatError, of_the_disk
 
     try:
         module = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}")
@@ -84,7 +84,7 @@ def _call(verb: str, args: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        return _tell(_unknown(verb, error), args)
+        return _tell(of_the_disk(error) or _unknown(verb, error), args)
     return 0
 
 

@@ -50,7 +50,7 @@ def decision(event: Event, tries: int) -> str:
     if error.get("means"):
         lines.append(f"  means: {error['means']}")
     again = f"dr resume {event.run}"
-    cure = error.get("cure", "")
+    cure = error.get("cure", "").replace("dr abort …", f"dr abort {event.run}")
     if "dr resume …" in cure:
         now = cure.replace("dr resume …", again)
     elif cure.endswith(_THEN):

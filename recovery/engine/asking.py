@@ -26,4 +26,4 @@ def message(run: str, step: str, what: str, data: Mapping[str, Any]) -> tuple[st
 
 def _body(run: str, lines: list[str], command: str) -> str:
     text = "\n".join([*lines, "", f"Run {run}; to answer: {command}"])
-    return text.replace("dr resume …", f"dr resume {run}")
+    return text.replace("dr resume …", f"dr resume {run}").replace("dr abort …", f"dr abort {run}")

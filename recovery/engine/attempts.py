@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from recovery.clock import Clock, iso
 from recovery.engine.events import Event, Kind, Listener
 from recovery.engine.journal import Journal
 from recovery.engine.record import RunRecord
-from recovery.errors import Cancelled, LifeboatError, OutOfTime, Refusal
+from recovery.errors import Cancelled, LifeboatError, OutOfTime, Refusal, of_the_disk
 from recovery.plans.loading import Bound
 from recovery.plans.model import Step
 
@@ -216,10 +217,12 @@ def _worth_another(error: Exception) -> bool:
 
 
 def _trouble(host: Host, name: str, number: int, error: Exception) -> dict[str, str]:
-    if isinstance(error, LifeboatError):
-        return {"what": error.what, "means": error.means, "cure": error.cure}
+    told = error if isinstance(error, LifeboatError) else of_the_disk(error)
+    if told is not None:
+        return {"what": told.what, "means": told.means, "cure": told.cure}
     path = host.folder / f"{name}.{number}.traceback.txt"
-    path.write_text("".join(traceback.format_exception(error)))
+    with contextlib.suppress(OSError):  # the error itself is journaled all the same
+        path.write_text("".join(traceback.format_exception(error)))
     return {
         "what": f"{type(error).__name__}: {error}",
         "means": "the action met something that it does not know; what it made before can be found again",

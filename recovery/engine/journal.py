@@ -21,7 +21,9 @@ import sqlalchemy as sa
 import stamina
 
 from recovery.clock import iso
+from recovery.errors import of_the_disk
 
+_PASSES = (sa.exc.OperationalError, sa.exc.IntegrityError)
 GENESIS = "0" * 64
 _META = sa.MetaData()
 _TABLE = sa.Table(
@@ -98,7 +100,7 @@ class Journal:
         _META.create_all(engine)
 
     @stamina.retry(
-        on=(sa.exc.OperationalError, sa.exc.IntegrityError),
+        on=lambda error: isinstance(error, _PASSES) and of_the_disk(error) is None,
         attempts=None,
         timeout=600,
         wait_initial=0.05,
@@ -115,7 +117,8 @@ class Journal:
     ) -> bool:
         """Append an event; False when this event of this attempt is there already.
 
-        A database that does not answer is waited for (10 minutes), as DBOS waits for it.
+        A database that does not answer is waited for (10 minutes), as DBOS waits for it; a full disk is not:
+        a person has to know.
         """
         try:
             with self._one_at_a_time, self._engine.begin() as connection:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from recovery.cli import __main__ as dr
 from recovery.cli.carrying import View, carry
@@ -243,6 +246,34 @@ def test_a_run_whose_report_cannot_be_written_still_exits_as_it_went(
     shown = capsys.readouterr()
     assert "waits for a person: a   dr approve test-1 a" in shown.out
     assert "No space left" in shown.err and "dr report test-1" in shown.err
+
+
+def test_a_state_folder_that_takes_nothing_is_told_with_a_cure(
+    capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "file").touch()
+    monkeypatch.setenv("LIFEBOAT_STATE", str(project / "file" / "state"))
+    code, _, err = call(capsys, "status")
+    assert code == 2 and "cannot be made" in err and "LIFEBOAT_STATE" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        sa.exc.OperationalError("insert", {}, sqlite3.OperationalError("database or disk is full")),
+    ],
+)
+def test_a_full_disk_is_told_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full() -> None:
+        raise error
+
+    monkeypatch.setattr("recovery.cli.common.project", full)
+    code, out, err = call(capsys, "status", "--json")
+    assert code == 2 and err.startswith("✗ the state cannot be written: ") and "dr resume" in err
+    assert "df -h" in json.loads(out)["error"]["cure"]
 
 
 def test_a_cure_names_the_run_and_says_resume_once() -> None:

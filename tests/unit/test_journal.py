@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from recovery.engine import database, journal
 from recovery.engine.journal import Journal
@@ -88,3 +89,13 @@ def test_a_journal_without_its_end_is_told_by_its_head(book: Journal) -> None:
         book.write(NOW, "started", step="a", attempt=number)
     entries = book.entries()
     assert journal.verify(entries[:2]).head != journal.verify(entries).head
+
+
+def test_a_full_disk_is_not_waited_for(tmp_path: Path) -> None:
+    engine = database.connect(tmp_path)
+    Journal.create(engine)
+    engine.dispose()
+    sa.event.listen(engine, "connect", lambda made, _: made.execute("pragma max_page_count = 40"))
+    with pytest.raises(sa.exc.OperationalError, match="full"):
+        Journal(engine, "run-1").write(NOW, "started", data={"much": "x" * 1_000_000})
+    engine.dispose()
