@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -118,6 +119,17 @@ def _configure(state: Path, engine: sa.Engine, run: str) -> None:
             "system_database_engine": engine,
         }
     )
+    log = logging.getLogger("dbos")
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+    log.addHandler(_Log(runs_folder(state) / run / "engine.log", delay=True))
+
+
+class _Log(logging.FileHandler):
+    """What DBOS says of itself is for whoever repairs the engine, not for the terminal at 3 a.m."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A disk that takes no more is told elsewhere."""
 
 
 def _rewind(run: str) -> None:

@@ -24,6 +24,9 @@ from recovery.errors import ExitCode, Refusal
 from tests.fakes import engine as fake
 from tests.fakes import signals
 
+RUN = f"test-{os.getpid()}"
+"""Marks of children are looked for on the whole machine, where other tests may run."""
+
 
 class Desk:
     """Carries out a run here, and lets the test answer it."""
@@ -177,11 +180,15 @@ class Breaking(SystemClock):
         return super().now()
 
 
-def test_a_run_that_an_error_in_the_engine_ended_can_be_taken_up(tmp_path: Path) -> None:
+def test_a_run_that_an_error_in_the_engine_ended_can_be_taken_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     record = fake.record(tmp_path, "  - {id: a, uses: note}\n  - {id: b, uses: note, after: [a]}\n")
     office = runner.Office(tmp_path / "state", fake.Nowhere(tmp_path), lambda e: None, Breaking(8))
     with pytest.raises(Exception, match="the clock broke"):
         runner.carry_out(office, record, resumed=False)
+    assert "Traceback" not in capsys.readouterr().err
+    assert "the clock broke" in (tmp_path / "state/runs/test-1/engine.log").read_text()
     office = runner.Office(tmp_path / "state", fake.Nowhere(tmp_path), lambda e: None)
     assert runner.carry_out(office, record, resumed=True).outcome == "recovered"
     assert (tmp_path / "made").read_text().split() == ["test-1/a", "test-1/b"]
@@ -220,12 +227,12 @@ def test_a_run_is_not_touched_from_another_account_or_endpoint(tmp_path: Path) -
 
 
 def test_children_that_outlived_their_run_are_ended_by_their_mark_or_their_record(tmp_path: Path) -> None:
-    marked = subprocess.Popen(["sleep", "60"], env={**os.environ, processes.MARK: "test-1"})
+    marked = subprocess.Popen(["sleep", "60"], env={**os.environ, processes.MARK: RUN})
     recorded = subprocess.Popen(["sleep", "60"])
-    other = subprocess.Popen(["sleep", "60"], env={**os.environ, processes.MARK: "test-2"})
+    other = subprocess.Popen(["sleep", "60"], env={**os.environ, processes.MARK: f"{RUN}-other"})
     try:
         processes.record(tmp_path, recorded.pid, "sleep")
-        assert len(processes.end_leftovers(tmp_path, "test-1")) == 2
+        assert len(processes.end_leftovers(tmp_path, RUN)) == 2
         assert marked.wait(5) and recorded.wait(5)
         assert other.poll() is None
     finally:
@@ -238,14 +245,14 @@ def test_pulumi_may_record_what_it_is_just_making_before_its_providers_are_ended
     program = tmp_path / "pulumi"
     shutil.copy(shutil.which("bash") or "/bin/bash", program)  # known by its name
     script = f"trap 'sleep 0.5; touch {tmp_path}/recorded; exit' INT; touch {tmp_path}/ready; sleep 60 & wait"
-    env = {**os.environ, processes.MARK: "test-1"}
+    env = {**os.environ, processes.MARK: RUN}
     engine = subprocess.Popen(
         [str(program), "-c", script], env=env, start_new_session=True, preexec_fn=signals.usual
     )
     try:
         while not (tmp_path / "ready").exists():
             time.sleep(0.01)
-        assert len(processes.end_leftovers(tmp_path, "test-1")) == 2
+        assert len(processes.end_leftovers(tmp_path, RUN)) == 2
         assert (tmp_path / "recorded").exists()
     finally:
         engine.kill()
@@ -258,7 +265,7 @@ def test_a_process_that_has_an_old_id_is_not_taken_for_a_child(tmp_path: Path) -
         processes.record(tmp_path, stranger.pid, "sleep")
         note = tmp_path / "children" / f"{stranger.pid}.json"
         note.write_text(note.read_text().replace('"started": "', '"started": "9'))
-        assert processes.end_leftovers(tmp_path, "test-1") == []
+        assert processes.end_leftovers(tmp_path, RUN) == []
         assert stranger.poll() is None
     finally:
         stranger.kill()
