@@ -11,11 +11,13 @@ from pulumi_policy import (
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from infra.policies.rule import UNKNOWN, NotYetKnownError, Resource, Rule
-from infra.policies.rules import RULES
+from infra.policies.rule import UNKNOWN, Node, NotYetKnownError, Resource, Rule, StackRule
+from infra.policies.rules import RULES, STACK_RULES
 
 
 def plain(value: Any) -> Any:
@@ -46,6 +48,22 @@ def _policy(rule: Rule) -> ResourceValidationPolicy:
     return ResourceValidationPolicy(rule.name, rule.asks, validate)
 
 
+def _stack_policy(rule: StackRule) -> StackValidationPolicy:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        stack = [
+            Node(
+                Resource(r.resource_type, r.name, plain(r.props), r.urn, bool(r.opts.protect)),
+                {key: frozenset(p.urn for p in given) for key, given in r.property_dependencies.items()},
+            )
+            for r in args.resources
+        ]
+        with contextlib.suppress(NotYetKnownError):
+            for node, wrong in rule.check(stack):
+                report(f"{node.resource.name}: {wrong}", node.resource.urn)
+
+    return StackValidationPolicy(rule.name, rule.asks, validate)
+
+
 def policies() -> list[Policy]:
     """One policy for each rule."""
-    return [_policy(rule) for rule in RULES]
+    return [*(_policy(rule) for rule in RULES), *(_stack_policy(rule) for rule in STACK_RULES)]

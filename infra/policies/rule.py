@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,17 +44,9 @@ class Resource:
         return not (isinstance(tags, Mapping) and tags.get("class") == "non-critical")
 
     def inside(self, component: str) -> bool:
-        """Is it a child of a component of this type (`lifeboat:edge:Latch`)?"""
-        return f"{component}$" in self.urn
-
-    def statements(self, key: str = "policy") -> list[dict[str, Any]]:
-        """Statements of an IAM document given as JSON text."""
-        text = self.props.get(key)
-        if isinstance(text, Unknown):
-            raise NotYetKnownError
-        document = json.loads(text) if isinstance(text, str) else text or {}
-        found = document.get("Statement", [])
-        return [dict(s) for s in (found if isinstance(found, list) else [found])]
+        """Is it a child of a component of this type (`lifeboat:edge:Latch`)? Names do not count."""
+        kinds = self.urn.split("::")[2:3]
+        return bool(kinds) and component in kinds[0].split("$")[:-1]
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,12 @@ class Rule:
 
     def concerns(self, kind: str) -> bool:
         """Does the rule look at resources of that type?"""
-        return kind in self.types or (self.every and kind.startswith("aws:"))
+        return canonical(kind) in self.types or (self.every and kind.startswith("aws:"))
+
+
+def canonical(kind: str) -> str:
+    """The one name of a type that pulumi-aws has under several (`aws:alb/...`, `...V2`)."""
+    return re.sub(r"V2(?=:|$)", "", kind.replace("aws:alb/", "aws:lb/")) if kind.startswith("aws:") else kind
 
 
 def rule(name: str, asks: str, *types: str) -> Callable[[Check], Rule]:
@@ -81,6 +78,42 @@ def rule(name: str, asks: str, *types: str) -> Callable[[Check], Rule]:
         return Rule(name, asks, frozenset(f"aws:{kind}" for kind in types), check, every=not types)
 
     return make
+
+
+@dataclass(frozen=True)
+class Node:
+    """A resource among the others of its stack."""
+
+    resource: Resource
+    uses: Mapping[str, frozenset[str]]
+    """Property -> URNs of the resources that its value comes from."""
+
+    def of(self, *kinds: str) -> bool:
+        """Is it of one of these types?"""
+        return canonical(self.resource.type).removeprefix("aws:") in kinds
+
+    def points_to(self, other: Node, key: str) -> bool:
+        """Does the property name the other resource: by reference, or by its id as text?"""
+        if other.resource.urn in self.uses.get(key, frozenset()):
+            return True
+        known = {text for name in ("id", "bucket") if isinstance(text := other.resource.props.get(name), str)}
+        return any(
+            isinstance(value, str) and value in known for value in listed(self.resource.props.get(key))
+        )
+
+
+@dataclass(frozen=True)
+class StackRule:
+    """A rule over all resources of a stack; `check` yields the one that is wrong, and why."""
+
+    name: str
+    asks: str
+    check: Callable[[Sequence[Node]], Iterator[tuple[Node, str]]]
+
+
+def stack_rule(name: str, asks: str) -> Callable[[Callable[..., Iterator[tuple[Node, str]]]], StackRule]:
+    """Make a function a rule over a whole stack."""
+    return lambda check: StackRule(name, asks, check)
 
 
 def listed(value: Any) -> list[Any]:
@@ -93,3 +126,8 @@ def listed(value: Any) -> list[Any]:
 def truthy(value: Any) -> bool:
     """Booleans that some properties carry as text."""
     return value is True or value == "true"
+
+
+def own_key(value: Any) -> bool:
+    """Is a KMS key given that is not one of AWS's own (`alias/aws/rds`)?"""
+    return isinstance(value, Unknown) or (bool(value) and not re.search(r"(^|/)aws/", str(value)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,16 +10,33 @@ from typing import Any
 
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
-from pulumi_policy import PolicyResourceOptions, ResourceValidationArgs, ResourceValidationPolicy
+from pulumi_policy import (
+    PolicyResource,
+    PolicyResourceOptions,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
 from pulumi_policy.proxy import unknown_checking_proxy
 
 from infra.policies.pack import policies
-from infra.policies.rule import Resource
-from infra.policies.rules import RULES
+from infra.policies.rule import Node, Resource
+from infra.policies.rules import RULES, STACK_RULES
+from infra.policies.rules.kinds import REFUSED
+from infra.policies.rules.stores import LATCH as LATCH_KIND
+from infra.policies.rules.whole import COMPANIONS
 from tests.infra.engine import Stack
 
 TAGS = {"class": "critical", "owner": "ops", "stack": "prod"}
-HTTPS_ONLY = {"Effect": "Deny", "Principal": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+HTTPS_ONLY = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:*",
+    "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"],
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+OVER_TLS = {"Bool": {"aws:SecureTransport": "true"}}
 EVERYONE_READS = {
     "Effect": "Allow",
     "Principal": "*",
@@ -32,6 +50,18 @@ READ_LATCH = {
     "Resource": "arn:aws:s3:::b/latch",
 }
 LATCH = "urn:pulumi:edge::lifeboat::lifeboat:edge:Latch$aws:s3/bucketPolicy:BucketPolicy::latch"
+CALLED_LATCH = "urn:pulumi:edge::lifeboat::aws:s3/bucketPolicy:BucketPolicy::lifeboat:edge:Latch$x"
+KEY_OF_ONE = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "*"},
+    "Action": "kms:*",
+    "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/one"}},
+}
+ASSUMED_BY_EC2 = {
+    "Effect": "Allow",
+    "Principal": {"Service": "ec2.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
 INSTANCE = {
     "tags": TAGS,
     "storageEncrypted": True,
@@ -69,6 +99,10 @@ def policy(*statements: Mapping[str, Any]) -> dict[str, str]:
     return {"policy": json.dumps({"Statement": list(statements)})}
 
 
+def without(statement: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in statement.items() if k != key}
+
+
 @dataclass(frozen=True)
 class Case:
     """A rule on a resource: passes with `good`, and fails with each change to it, saying so."""
@@ -94,13 +128,24 @@ CASES = (
         "database-encrypted",
         "rds/instance:Instance",
         INSTANCE,
-        (({"storageEncrypted": False}, "storageEncrypted"), ({"kmsKeyId": None}, "AWS's own key")),
+        (
+            ({"storageEncrypted": False}, "storageEncrypted"),
+            ({"storageEncrypted": "false"}, "storageEncrypted"),
+            ({"kmsKeyId": None}, "AWS's own key"),
+            ({"kmsKeyId": "alias/aws/rds"}, "AWS's own key"),
+            ({"kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:alias/aws/rds"}, "AWS's own key"),
+        ),
     ),
     Case(
         "database-private",
         "rds/instance:Instance",
         INSTANCE,
-        (({"publiclyAccessible": True}, "must be false"), ({"vpcSecurityGroupIds": []}, "default")),
+        (
+            ({"publiclyAccessible": True}, "must be false"),
+            ({"vpcSecurityGroupIds": []}, "default"),
+            ({"dbSubnetGroupName": None}, "default"),
+            ({"dbSubnetGroupName": "default-vpc-1"}, "default"),
+        ),
     ),
     Case(
         "database-backed-up",
@@ -121,6 +166,7 @@ CASES = (
         INSTANCE,
         (
             ({"deletionProtection": None}, "deletionProtection"),
+            ({"deletionProtection": "false"}, "deletionProtection"),
             ({"skipFinalSnapshot": True}, "skipFinalSnapshot"),
             ({"finalSnapshotIdentifier": None}, "finalSnapshotIdentifier"),
         ),
@@ -131,7 +177,15 @@ CASES = (
         INSTANCE,
         (({"enabledCloudwatchLogsExports": ["upgrade"]}, "postgresql"),),
     ),
-    Case("database-tls", "rds/instance:Instance", INSTANCE, (({"parameterGroupName": None}, "default"),)),
+    Case(
+        "database-tls",
+        "rds/instance:Instance",
+        INSTANCE,
+        (
+            ({"parameterGroupName": None}, "default"),
+            ({"parameterGroupName": "default.postgres17"}, "default"),
+        ),
+    ),
     Case(
         "database-tls",
         "rds/parameterGroup:ParameterGroup",
@@ -150,6 +204,37 @@ CASES = (
             ({"fromPort": 80}, "80-443"),
             ({"ipProtocol": "-1"}, "to the world"),
             ({"cidrIpv4": None, "cidrIpv6": "::/0", "fromPort": 5432, "toPort": 5432}, "5432"),
+            ({"cidrIpv4": "128.0.0.0/1", "fromPort": 22, "toPort": 22}, "22-22"),
+            ({"cidrIpv4": None, "cidrIpv6": "2000::/3", "fromPort": 22, "toPort": 22}, "22-22"),
+        ),
+    ),
+    Case(
+        "nothing-open",
+        INGRESS,
+        {"cidrIpv4": "10.0.0.0/8", "cidrIpv6": "fc00::/7", "ipProtocol": "tcp", "fromPort": 22, "toPort": 22},
+        (({"cidrIpv4": "10.0.0.0/0"}, "22-22"),),
+    ),
+    Case(
+        "nothing-open",
+        "ec2/managedPrefixList:ManagedPrefixList",
+        {"entries": [{"cidr": "10.0.0.0/8"}]},
+        (({"entries": [{"cidr": "10.0.0.0/8"}, {"cidr": "0.0.0.0/0"}]}, "name it in the rule"),),
+    ),
+    Case(
+        "nothing-open",
+        "ec2/securityGroupRule:SecurityGroupRule",
+        {"type": "egress", "cidrBlocks": ["0.0.0.0/0"], "protocol": "-1", "fromPort": 0, "toPort": 0},
+        (({"type": "ingress"}, "to the world"),),
+    ),
+    Case(
+        "nothing-open",
+        "ec2/defaultSecurityGroup:DefaultSecurityGroup",
+        {"ingress": []},
+        (
+            (
+                {"ingress": [{"ipv6CidrBlocks": ["::/0"], "protocol": "-1", "fromPort": 0, "toPort": 0}]},
+                "world",
+            ),
         ),
     ),
     Case(
@@ -177,13 +262,24 @@ CASES = (
         (
             ({"sslPolicy": "ELBSecurityPolicy-2016-08"}, "TLS 1.2"),
             ({"protocol": "HTTP", "defaultActions": [{"type": "forward"}]}, "must redirect"),
+            ({"protocol": None, "defaultActions": [{"type": "forward"}]}, "must redirect"),
         ),
+    ),
+    Case(
+        "https-only",
+        "alb/listener:Listener",
+        {"protocol": "HTTP", "defaultActions": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}]},
+        (({"defaultActions": [{"type": "redirect", "redirect": {"protocol": "HTTP"}}]}, "must redirect"),),
     ),
     Case(
         "access-logged",
         "lb/loadBalancer:LoadBalancer",
         {"accessLogs": {"enabled": True, "bucket": "logs"}},
-        (({"accessLogs": None}, "enabled"), ({"accessLogs": {"enabled": True}}, "bucket")),
+        (
+            ({"accessLogs": None}, "enabled"),
+            ({"accessLogs": {"enabled": True}}, "bucket"),
+            ({"accessLogs": {"bucket": "logs"}}, "enabled"),
+        ),
     ),
     Case(
         "bucket-private",
@@ -207,7 +303,47 @@ CASES = (
         "bucket-policy",
         "s3/bucketPolicy:BucketPolicy",
         policy(HTTPS_ONLY),
-        ((policy(), "without TLS"), (policy(HTTPS_ONLY, EVERYONE_READS), "everyone s3:GetObject")),
+        (
+            (policy(), "without TLS"),
+            (policy({**HTTPS_ONLY, "Action": "s3:GetBucketAcl"}), "without TLS"),
+            (policy({**HTTPS_ONLY, "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}), "without TLS"),
+            (policy(HTTPS_ONLY, EVERYONE_READS), "everyone s3:GetObject"),
+            (policy(HTTPS_ONLY, {**EVERYONE_READS, "Principal": {"AWS": ["*"]}}), "everyone s3:GetObject"),
+            # a condition that names nobody
+            (policy(HTTPS_ONLY, {**EVERYONE_READS, "Condition": OVER_TLS}), "everyone s3:GetObject"),
+            (
+                policy(
+                    HTTPS_ONLY,
+                    {**EVERYONE_READS, "Condition": {"StringEqualsIfExists": {"aws:SourceVpce": "vpce-1"}}},
+                ),
+                "everyone s3:GetObject",
+            ),
+            (
+                policy(
+                    HTTPS_ONLY,
+                    {
+                        **EVERYONE_READS,
+                        "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
+                    },
+                ),
+                "everyone s3:GetObject",
+            ),
+            (
+                policy(HTTPS_ONLY, {"Effect": "Allow", "NotPrincipal": {"AWS": "1"}, "Action": "s3:*"}),
+                "everyone s3:*",
+            ),
+            (policy(HTTPS_ONLY, READ_LATCH), "everyone s3:GetObject"),
+        ),
+    ),
+    Case(
+        "bucket-policy",
+        "s3/bucketPolicy:BucketPolicy",
+        policy(
+            HTTPS_ONLY,
+            {**EVERYONE_READS, "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}},
+        ),
+        ((policy(HTTPS_ONLY, READ_LATCH), "everyone s3:GetObject"),),
+        urn=CALLED_LATCH,
     ),
     Case(
         "bucket-policy",
@@ -216,6 +352,9 @@ CASES = (
         (
             (policy(HTTPS_ONLY, EVERYONE_READS), "everyone s3:GetObject"),
             (policy(HTTPS_ONLY, {**READ_LATCH, "Action": "s3:PutObject"}), "everyone s3:PutObject"),
+            (policy(HTTPS_ONLY, {**READ_LATCH, "Resource": "arn:aws:s3:::b/*latch"}), "everyone"),
+            (policy(HTTPS_ONLY, without(READ_LATCH, "Resource")), "everyone s3:GetObject"),
+            (policy(HTTPS_ONLY, {**without(READ_LATCH, "Action"), "NotAction": "s3:PutObject"}), "everyone"),
         ),
         urn=LATCH,
     ),
@@ -225,7 +364,48 @@ CASES = (
         {"versioningConfiguration": {"status": "Enabled"}},
         (({"versioningConfiguration": {"status": "Suspended"}}, "Enabled"),),
     ),
+    Case(
+        "bucket-versioned",
+        "s3/bucketVersioningV2:BucketVersioningV2",
+        {"versioningConfiguration": {"status": "Enabled"}},
+        (({"versioningConfiguration": {"status": "Suspended"}}, "Enabled"),),
+    ),
     Case("bucket-not-inline", "s3/bucket:Bucket", {}, (({"acl": "public-read"}, "acl"),)),
+    Case("bucket-not-inline", "s3/bucketV2:BucketV2", {}, (({"policy": "{}"}, "policy"),)),
+    Case(
+        "bucket-private", "s3/bucketAcl:BucketAcl", {"acl": "private"}, (({"acl": "public-read"}, "policy"),)
+    ),
+    Case(
+        "store-kept",
+        "s3/bucket:Bucket",
+        {"tags": TAGS},
+        (({"forceDestroy": True}, "forceDestroy"), ({"forceDestroy": True, "tags": None}, "forceDestroy")),
+    ),
+    Case(
+        "store-kept",
+        "s3/bucket:Bucket",
+        {"tags": {**TAGS, "class": "non-critical"}, "forceDestroy": True},
+        (({"tags": TAGS}, "forceDestroy"),),
+    ),
+    Case(
+        "nobody-unnamed",
+        "kms/key:Key",
+        policy(KEY_OF_ONE),
+        (
+            (policy({**KEY_OF_ONE, "Condition": OVER_TLS}), "lets everyone kms:*"),
+            (policy(without(KEY_OF_ONE, "Condition")), "lets everyone kms:*"),
+        ),
+    ),
+    *(
+        Case("nobody-unnamed", kind, {}, ((policy(EVERYONE_READS), "lets everyone"),))
+        for kind in ("kms/keyPolicy:KeyPolicy", "sns/topicPolicy:TopicPolicy", "secretsmanager/secret:Secret")
+    ),
+    Case(
+        "nobody-unnamed",
+        "iam/role:Role",
+        {"assumeRolePolicy": policy(ASSUMED_BY_EC2)["policy"]},
+        (({"assumeRolePolicy": policy({**ASSUMED_BY_EC2, "Principal": "*"})["policy"]}, "everyone"),),
+    ),
     Case(
         "key-kept",
         "kms/key:Key",
@@ -233,17 +413,23 @@ CASES = (
         (
             ({"deletionWindowInDays": 7}, "must be 30"),
             ({"enableKeyRotation": None}, "enableKeyRotation"),
-            (policy({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*"}), "lets everyone"),
         ),
     ),
     Case(
         "secret-kept",
         "secretsmanager/secret:Secret",
         {"kmsKeyId": "arn:key", "recoveryWindowInDays": 7},
-        (({"recoveryWindowInDays": 0}, "at least 7"), ({"kmsKeyId": None}, "kmsKeyId")),
+        (
+            ({"recoveryWindowInDays": 0}, "at least 7"),
+            ({"kmsKeyId": None}, "kmsKeyId"),
+            ({"kmsKeyId": "aws/secretsmanager"}, "kmsKeyId"),
+        ),
     ),
     Case(
-        "topic-encrypted", "sns/topic:Topic", {"kmsMasterKeyId": "arn"}, (({"kmsMasterKeyId": None}, "kms"),)
+        "topic-encrypted",
+        "sns/topic:Topic",
+        {"kmsMasterKeyId": "arn"},
+        (({"kmsMasterKeyId": None}, "kms"), ({"kmsMasterKeyId": "alias/aws/sns"}, "kms")),
     ),
     Case(
         "metadata-v2",
@@ -268,6 +454,10 @@ CASES = (
             ({"blockDeviceMappings": None}, "root disk"),
             ({"blockDeviceMappings": [{"ebs": {"encrypted": "true"}}]}, "kmsKeyId"),
             ({"blockDeviceMappings": [{"ebs": {"kmsKeyId": "k"}}]}, "encrypted"),
+            (
+                {"blockDeviceMappings": [{"ebs": {"encrypted": "true", "kmsKeyId": "alias/aws/ebs"}}]},
+                "kmsKeyId",
+            ),
         ),
     ),
     Case(
@@ -288,7 +478,10 @@ CASES = (
         GROUP,
         (
             ({"healthCheckType": "EC2"}, "must be ELB"),
+            ({"targetGroupArns": None, "trafficSources": [{}], "healthCheckType": None}, "must be ELB"),
             ({"launchTemplate": {"version": "$Latest"}}, "a number"),
+            ({"launchTemplate": {"id": "lt-1"}}, "a number"),
+            ({"launchTemplate": None, "mixedInstancesPolicy": {}}, "a number"),
         ),
     ),
     Case(
@@ -299,6 +492,23 @@ CASES = (
             (policy({"Effect": "Allow", "Action": "rds:Delete*", "Resource": "*"}), "rds:Delete*"),
             (policy({"Effect": "Allow", "Action": "*", "Resource": "*"}), "allows *"),
             (policy({"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}), "allows s3:*"),
+            (policy({"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::*/*"}), "allows s3:*"),
+            (
+                policy({"Effect": "Allow", "Action": "iam:P?t*", "NotResource": "arn:aws:x"}),
+                "allows iam:P?t*",
+            ),
+            (policy({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}), "NotAction"),
+        ),
+    ),
+    Case(
+        "least-privilege",
+        "iam/role:Role",
+        {},
+        (
+            (
+                {"inlinePolicies": [policy({"Effect": "Allow", "Action": "*", "Resource": "*"})]},
+                "allows * on everything",
+            ),
         ),
     ),
     Case(
@@ -307,6 +517,19 @@ CASES = (
         {"policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
         (({"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}, "AdministratorAccess"),),
     ),
+    Case(
+        "no-administrators",
+        "iam/role:Role",
+        {"managedPolicyArns": []},
+        (({"managedPolicyArns": ["arn:aws:iam::aws:policy/IAMFullAccess"]}, "IAMFullAccess"),),
+    ),
+    Case(
+        "no-administrators",
+        "iam/userPolicyAttachment:UserPolicyAttachment",
+        {"policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        (({"policyArn": "arn:aws:iam::aws:policy/PowerUserAccess"}, "PowerUserAccess"),),
+    ),
+    Case("check-asks", "route53/healthCheck:HealthCheck", {}, (({"disabled": True}, "for ever"),)),
     Case(
         "failover-sound",
         "route53/record:Record",
@@ -350,8 +573,25 @@ def test_a_database_must_be_protected_in_the_program_too() -> None:
     assert any("protect=True" in wrong for wrong in judge("database-protected", unprotected))
 
 
+def test_a_critical_bucket_must_be_protected_in_the_program_too() -> None:
+    bucket = Resource("aws:s3/bucket:Bucket", "it", {"tags": TAGS}, protect=False)
+    assert any("protect=True" in wrong for wrong in judge("store-kept", bucket))
+
+
 def test_access_keys_are_refused_whatever_they_say() -> None:
     assert judge("no-access-keys", Resource("aws:iam/accessKey:AccessKey", "it", {}))
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSED))
+def test_kinds_that_rules_would_look_past_are_refused_with_what_to_use(kind: str) -> None:
+    (wrong,) = judge("known-kinds", Resource(f"aws:{kind}", "it", {}))
+    assert f"aws:{kind} has no place here: " in wrong
+
+
+def test_every_refused_kind_is_one_that_pulumi_has() -> None:
+    for kind in REFUSED:
+        module, _, name = kind.partition(":")
+        assert hasattr(importlib.import_module(f"pulumi_aws.{module.partition('/')[0]}"), name), kind
 
 
 def test_a_non_critical_database_may_stand_in_one_zone() -> None:
@@ -360,7 +600,7 @@ def test_a_non_critical_database_may_stand_in_one_zone() -> None:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule.name for rule in RULES} - {case.rule for case in CASES} == {"no-access-keys"}
+    assert {rule.name for rule in RULES} - {case.rule for case in CASES} == {"no-access-keys", "known-kinds"}
     assert len(RULES) >= 12
     assert len({rule.name for rule in RULES}) == len(RULES)
 
@@ -368,12 +608,85 @@ def test_every_rule_has_a_case() -> None:
 @pytest.mark.parametrize("site", ["edge", "standby", "primary", "serving"])
 def test_the_companys_own_stacks_break_no_rule(site: str, request: pytest.FixtureRequest) -> None:
     stack: Stack = request.getfixturevalue(site)
+    nodes = []
     for declared in stack.declared:
-        parent = "lifeboat:edge:Latch$" if declared.name == "latch" else ""
-        resource = Resource(declared.type, declared.name, declared.inputs, f"urn::{parent}", protect=True)
+        parent = f"{LATCH_KIND}$" if declared.name == "latch" else ""
+        urn = f"urn:pulumi:{site}::lifeboat::{parent}{declared.type}::{declared.name}"
+        props = {**declared.inputs, "id": f"{declared.name}-1a2b3c4"}
+        resource = Resource(declared.type, declared.name, props, urn, protect=True)
+        nodes.append(Node(resource, {}))
         for rule in RULES:
             if rule.concerns(resource.type):
                 assert list(rule.check(resource)) == [], (rule.name, declared)
+    for whole in STACK_RULES:
+        assert [(node.resource.name, wrong) for node, wrong in whole.check(nodes)] == [], whole.name
+
+
+def node(kind: str, name: str, uses: Mapping[str, str] | None = None, **props: Any) -> Node:
+    """A resource that comes from others: `uses` is property -> the other's name."""
+    kept = {key: frozenset([f"urn:{other}"]) for key, other in (uses or {}).items()}
+    return Node(Resource(f"aws:{kind}", name, props, f"urn:{name}", protect=True), kept)
+
+
+def judge_stack(rule: str, *nodes: Node) -> list[tuple[str, str]]:
+    (found,) = [r for r in STACK_RULES if r.name == rule]
+    return [(wrong.resource.name, said) for wrong, said in found.check(nodes)]
+
+
+@pytest.mark.parametrize("missing", [None, *COMPANIONS])
+def test_a_bucket_without_one_of_its_guards_is_found(missing: str | None) -> None:
+    guards = [node(kind, "guard", {"bucket": "mine"}) for kind in COMPANIONS if kind != missing]
+    others = [node(kind, "guard", {"bucket": "another"}) for kind in COMPANIONS]
+    wrong = judge_stack("bucket-whole", node("s3/bucket:Bucket", "mine"), *guards, *others)
+    assert [name for name, _ in wrong] == (["mine"] if missing else [])
+    assert all(str(missing).rpartition(":")[2] in said for _, said in wrong)
+
+
+def test_a_guard_may_name_its_bucket_by_text() -> None:
+    bucket = node("s3/bucketV2:BucketV2", "mine", bucket="company-uploads")
+    guards = [node(kind, "guard", bucket="company-uploads") for kind in COMPANIONS]
+    assert judge_stack("bucket-whole", bucket, *guards) == []
+    assert judge_stack("bucket-whole", bucket)
+
+
+@pytest.mark.parametrize(
+    ("group", "source", "fine"),
+    [("balancer", "0.0.0.0/0", True), ("web", "0.0.0.0/0", False), ("web", "10.0.0.0/8", True)],
+)
+def test_only_a_load_balancers_group_is_open_to_the_world(group: str, source: str, fine: bool) -> None:
+    way = {"cidrIpv4": source, "ipProtocol": "tcp", "fromPort": 443, "toPort": 443}
+    wrong = judge_stack(
+        "world-to-balancers",
+        node("ec2/securityGroup:SecurityGroup", "balancer"),
+        node("ec2/securityGroup:SecurityGroup", "web"),
+        node("lb/loadBalancer:LoadBalancer", "lb", {"securityGroups": "balancer"}),
+        node(INGRESS, "way", {"securityGroupId": group}, **way),
+    )
+    assert [name for name, _ in wrong] == ([] if fine else ["way"])
+
+
+def test_a_group_that_is_open_by_itself_is_found_too() -> None:
+    ingress = [{"cidrBlocks": ["0.0.0.0/0"], "protocol": "tcp", "fromPort": 443, "toPort": 443}]
+    group = node("ec2/securityGroup:SecurityGroup", "web", ingress=ingress)
+    assert judge_stack("world-to-balancers", group)
+
+
+def test_a_stack_rule_runs_as_pulumis_own_policy_with_what_a_preview_knows() -> None:
+    (found,) = [p for p in policies() if p.name == "bucket-whole" and isinstance(p, StackValidationPolicy)]
+    options = PolicyResourceOptions(True, [], False, None, [], None, [])
+
+    def declared(kind: str, name: str, **leads_to: list[PolicyResource]) -> PolicyResource:
+        props = unknown_checking_proxy(dict.fromkeys(leads_to, UNKNOWN))
+        return PolicyResource(f"aws:{kind}", props, f"urn:{name}", name, options, None, None, [], leads_to)
+
+    bucket, bare = declared("s3/bucket:Bucket", "whole"), declared("s3/bucket:Bucket", "bare")
+    guards = [declared(kind, "guard", bucket=[bucket]) for kind in COMPANIONS]
+    said: list[tuple[str, str | None]] = []
+    found.validate(
+        StackValidationArgs([bucket, bare, *guards]), lambda message, urn=None: said.append((message, urn))
+    )
+    assert len(said) == len(COMPANIONS)
+    assert all(message.startswith("bare: has no ") and urn == "urn:bare" for message, urn in said)
 
 
 def run_policy(name: str, kind: str, props: dict[str, Any], *, protect: bool = True) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from infra.policies.rule import Rule
-from infra.policies.rules import access, database, labels, machines, names, network, stores
+from infra.policies.rules import access, database, kinds, labels, machines, names, network, stores
+from infra.policies.rules.whole import STACK_RULES
+
+__all__ = ["RULES", "STACK_RULES"]
 
 RULES: tuple[Rule, ...] = (
     *labels.RULES,
@@ -13,4 +16,5 @@ RULES: tuple[Rule, ...] = (
     *machines.RULES,
     *access.RULES,
     *names.RULES,
+    *kinds.RULES,
 )

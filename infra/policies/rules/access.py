@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from infra.policies.documents import lets_everyone, statements, sweeping
 from infra.policies.rule import Resource, listed, rule
+
+ROLE = "iam/role:Role"
+ADMINISTRATORS = ("/AdministratorAccess", "/PowerUserAccess", "/IAMFullAccess")
 
 
 @rule(
@@ -13,16 +17,16 @@ from infra.policies.rule import Resource, listed, rule
     "iam/policy:Policy",
     "iam/rolePolicy:RolePolicy",
     "iam/userPolicy:UserPolicy",
+    "iam/groupPolicy:GroupPolicy",
+    ROLE,
 )
 def least_privilege(resource: Resource) -> Iterator[str]:
-    """Wildcards on every resource, but for `Describe*` and `List*`, which read no content."""
-    for statement in resource.statements():
-        if statement.get("Effect") != "Allow" or "*" not in listed(statement.get("Resource")):
-            continue
-        for action in listed(statement.get("Action")):
-            verb = str(action).partition(":")[2]
-            if "*" in str(action) and verb not in ("Describe*", "List*"):
-                yield f"allows {action} on everything"
+    """Patterns on everything, but for `Describe*` and `List*`, which read no content."""
+    inline = [entry.get("policy") for entry in listed(resource.props.get("inlinePolicies"))]
+    for document in [resource.props.get("policy"), *inline]:
+        for statement in statements(document):
+            for what in sweeping(statement):
+                yield f"allows {what}"
 
 
 @rule("no-access-keys", "No access keys: people and machines take roles", "iam/accessKey:AccessKey")
@@ -33,15 +37,44 @@ def no_access_keys(resource: Resource) -> Iterator[str]:
 
 @rule(
     "no-administrators",
-    "No role holds AWS's administrator policy",
+    "Nobody holds AWS's administrator policy",
     "iam/rolePolicyAttachment:RolePolicyAttachment",
+    "iam/userPolicyAttachment:UserPolicyAttachment",
+    "iam/groupPolicyAttachment:GroupPolicyAttachment",
+    "iam/policyAttachment:PolicyAttachment",
+    "iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive",
+    "iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive",
+    "iam/groupPolicyAttachmentsExclusive:GroupPolicyAttachmentsExclusive",
+    ROLE,
 )
 def no_administrators(resource: Resource) -> Iterator[str]:
     """Nor its near kin."""
-    if str(resource.props.get("policyArn")).endswith(
-        ("/AdministratorAccess", "/PowerUserAccess", "/IAMFullAccess")
-    ):
-        yield f"attaches {resource.props['policyArn']}"
+    for key in ("policyArn", "policyArns", "managedPolicyArns"):
+        for arn in listed(resource.props.get(key)):
+            if str(arn).endswith(ADMINISTRATORS):
+                yield f"attaches {arn}"
 
 
-RULES = (least_privilege, no_access_keys, no_administrators)
+@rule(
+    "nobody-unnamed",
+    "Keys, secrets, topics, queues and roles are for principals that are named",
+    "kms/key:Key",
+    "kms/keyPolicy:KeyPolicy",
+    "kms/replicaKey:ReplicaKey",
+    "secretsmanager/secret:Secret",
+    "secretsmanager/secretPolicy:SecretPolicy",
+    "sns/topic:Topic",
+    "sns/topicPolicy:TopicPolicy",
+    "sqs/queue:Queue",
+    "sqs/queuePolicy:QueuePolicy",
+    ROLE,
+)
+def nobody_unnamed(resource: Resource) -> Iterator[str]:
+    """`*` with a condition that says whose request it is names somebody; one about TLS does not."""
+    for key in ("policy", "assumeRolePolicy"):
+        for statement in statements(resource.props.get(key)):
+            if lets_everyone(statement):
+                yield f"{key} lets everyone {', '.join(listed(statement.get('Action')))}"
+
+
+RULES = (least_privilege, no_access_keys, no_administrators, nobody_unnamed)

@@ -5,30 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.aws.windows import Window, WindowError
-from infra.policies.rule import Resource, listed, rule
+from infra.policies.rule import Resource, Unknown, listed, own_key, rule, truthy
 
 INSTANCE = "rds/instance:Instance"
 RETENTION_DAYS = 14
 BACKUPS_FROM, BACKUPS_UNTIL = 2 * 60, 5 * 60
 
 
+def _is_default(name: object) -> bool:
+    """Is it AWS's own group: by its name (`default.postgres17`), or because none is given?"""
+    return not isinstance(name, Unknown) and (not name or str(name).startswith("default"))
+
+
 @rule("database-encrypted", "Databases are encrypted under a key of the company's own", INSTANCE)
 def encrypted(resource: Resource) -> Iterator[str]:
     """AWS's own key cannot be shared across accounts, nor replicated to the standby region."""
-    if not resource.props.get("storageEncrypted"):
+    if not truthy(resource.props.get("storageEncrypted")):
         yield "storageEncrypted must be true; changing it later replaces the database"
-    if not resource.props.get("kmsKeyId"):
-        yield "kmsKeyId is not given, so that AWS's own key would be used, which no other region has"
+    if not own_key(resource.props.get("kmsKeyId")):
+        yield "kmsKeyId must be a key of the company's own: AWS's own key is had by no other region"
 
 
 @rule("database-private", "Databases have no public address and stand in groups of their own", INSTANCE)
 def private(resource: Resource) -> Iterator[str]:
     """Without groups AWS puts it into the default ones."""
-    if resource.props.get("publiclyAccessible"):
+    if truthy(resource.props.get("publiclyAccessible")):
         yield "publiclyAccessible must be false"
-    for key in ("dbSubnetGroupName", "vpcSecurityGroupIds"):
-        if not resource.props.get(key):
-            yield f"{key} is not given, so that AWS's default would be used"
+    if not resource.props.get("vpcSecurityGroupIds"):
+        yield "vpcSecurityGroupIds is not given, so that AWS's default would be used"
+    if _is_default(resource.props.get("dbSubnetGroupName")):
+        yield "dbSubnetGroupName is not given, or AWS's default"
 
 
 @rule("database-backed-up", "Backups are kept 14 days and made between 02:00 and 05:00 UTC", INSTANCE)
@@ -37,7 +43,7 @@ def backed_up(resource: Resource) -> Iterator[str]:
     kept = resource.props.get("backupRetentionPeriod") or 0
     if kept < RETENTION_DAYS:
         yield f"backupRetentionPeriod is {int(kept)}: must be at least {RETENTION_DAYS}"
-    if resource.props.get("deleteAutomatedBackups", True):
+    if truthy(resource.props.get("deleteAutomatedBackups", True)):
         yield "deleteAutomatedBackups must be false: backups would go with the instance"
     try:
         window = Window.parse(str(resource.props.get("backupWindow")), weekly=False)
@@ -51,16 +57,16 @@ def backed_up(resource: Resource) -> Iterator[str]:
 @rule("database-multi-az", "Critical databases have a standby in another zone", INSTANCE)
 def multi_az(resource: Resource) -> Iterator[str]:
     """The continuity plan's scenario S2."""
-    if resource.critical and not resource.props.get("multiAz"):
+    if resource.critical and not truthy(resource.props.get("multiAz")):
         yield "multiAz must be true for a database of class critical"
 
 
 @rule("database-protected", "Databases cannot be deleted by accident", INSTANCE)
 def protected(resource: Resource) -> Iterator[str]:
     """Three locks: Pulumi's, AWS's, and a last snapshot."""
-    if not resource.props.get("deletionProtection"):
+    if not truthy(resource.props.get("deletionProtection")):
         yield "deletionProtection must be true"
-    if resource.props.get("skipFinalSnapshot") or not resource.props.get("finalSnapshotIdentifier"):
+    if truthy(resource.props.get("skipFinalSnapshot")) or not resource.props.get("finalSnapshotIdentifier"):
         yield "skipFinalSnapshot must be false and finalSnapshotIdentifier given"
     if not resource.protect:
         yield "the resource must be protected (ResourceOptions(protect=True))"
@@ -77,8 +83,8 @@ def logged(resource: Resource) -> Iterator[str]:
 def tls(resource: Resource) -> Iterator[str]:
     """The engine's own default group does not say so for every version."""
     if resource.type == f"aws:{INSTANCE}":
-        if not resource.props.get("parameterGroupName"):
-            yield "parameterGroupName is not given, so that AWS's default would be used"
+        if _is_default(resource.props.get("parameterGroupName")):
+            yield "parameterGroupName is not given, or AWS's default"
         return
     given = {p["name"]: str(p["value"]) for p in listed(resource.props.get("parameters"))}
     if given.get("rds.force_ssl") != "1":

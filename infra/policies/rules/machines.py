@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.policies.rule import Resource, listed, rule, truthy
+from infra.policies.rule import Resource, Unknown, listed, own_key, rule, truthy
 
 TEMPLATE = "ec2/launchTemplate:LaunchTemplate"
 GROUP = "autoscaling/group:Group"
@@ -34,8 +34,8 @@ def disk_encrypted(resource: Resource) -> Iterator[str]:
     else:
         disks = [resource.props]
     for disk in disks:
-        if not truthy(disk.get("encrypted")) or "kmsKeyId" not in disk:
-            yield "a disk must be encrypted, with kmsKeyId"
+        if not truthy(disk.get("encrypted")) or not own_key(disk.get("kmsKeyId")):
+            yield "a disk must be encrypted, with kmsKeyId of the company's own"
 
 
 @rule("group-spread", "Groups spread over two zones, with two servers or none", GROUP)
@@ -51,11 +51,13 @@ def group_spread(resource: Resource) -> Iterator[str]:
 
 @rule("group-healed", "Groups replace servers that their load balancer finds unhealthy", GROUP)
 def group_healed(resource: Resource) -> Iterator[str]:
-    """And a new artefact rolls out: `$Latest` never does."""
-    if listed(resource.props.get("targetGroupArns")) and resource.props.get("healthCheckType") != "ELB":
+    """And a new artefact rolls out: `$Latest`, or no version at all, never does."""
+    props = resource.props
+    served = any(listed(props.get(key)) for key in ("targetGroupArns", "trafficSources", "loadBalancers"))
+    if served and props.get("healthCheckType") != "ELB":
         yield "healthCheckType must be ELB"
-    template = resource.props.get("launchTemplate") or {}
-    if str(template.get("version")).startswith("$"):
+    version = (props.get("launchTemplate") or {}).get("version")
+    if not isinstance(version, Unknown) and not str(version).isdigit():
         yield "launchTemplate.version must be a number: the group would not notice a new one"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.policies.rule import Resource, listed, rule
+from infra.policies.rule import Resource, listed, rule, truthy
 
 LONGEST_TTL = 60
 
@@ -16,7 +16,7 @@ def failover_sound(resource: Resource) -> Iterator[str]:
     """An unhealthy secondary makes Route 53 answer with the primary: it must have no check."""
     props = resource.props
     for alias in listed(props.get("aliases")):
-        if alias.get("evaluateTargetHealth"):
+        if truthy(alias.get("evaluateTargetHealth")):
             yield "evaluateTargetHealth must be false: health is decided by the calculated check alone"
     kinds = {routing.get("type") for routing in listed(props.get("failoverRoutingPolicies"))}
     if not kinds:
@@ -37,4 +37,11 @@ def certificate_by_dns(resource: Resource) -> Iterator[str]:
         yield "validationMethod must be DNS"
 
 
-RULES = (failover_sound, certificate_by_dns)
+@rule("check-asks", "Health checks ask", "route53/healthCheck:HealthCheck")
+def check_asks(resource: Resource) -> Iterator[str]:
+    """Route 53 takes a check that is switched off for healthy, whatever it would find."""
+    if truthy(resource.props.get("disabled")):
+        yield "disabled must not be true: the check would say healthy for ever"
+
+
+RULES = (failover_sound, certificate_by_dns, check_asks)

@@ -3,31 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Network, ip_network
 from typing import Any
 
-from infra.policies.rule import Resource, listed, rule
+from infra.policies.rule import Resource, listed, rule, truthy
 
-WORLD = frozenset({"0.0.0.0/0", "::/0"})
+UNIQUE_LOCAL = IPv6Network("fc00::/7")
+NARROWEST_WORLD = {4: 7, 6: 15}
+"""Prefix lengths: what is wider than any private range counts as the world, or halves of it would not."""
 OPEN_PORTS = frozenset({80, 443})
 SAFE_TLS = ("ELBSecurityPolicy-TLS13-1-2-", "ELBSecurityPolicy-TLS13-1-3-", "ELBSecurityPolicy-FS-1-2-Res-")
+
+
+GROUPS = (
+    "vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    "ec2/securityGroup:SecurityGroup",
+    "ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    "ec2/securityGroupRule:SecurityGroupRule",
+)
 
 
 @rule(
     "nothing-open",
     "Nothing is open to the world but 80 and 443",
-    "vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-    "ec2/securityGroup:SecurityGroup",
-    "ec2/securityGroupRule:SecurityGroupRule",
+    *GROUPS,
+    "ec2/managedPrefixList:ManagedPrefixList",
+    "ec2/managedPrefixListEntry:ManagedPrefixListEntry",
 )
 def nothing_open(resource: Resource) -> Iterator[str]:
-    """Rules inside a group and rules of their own alike."""
-    inline = [dict(way) for way in listed(resource.props.get("ingress"))]
-    own = [] if resource.props.get("type") == "egress" else [resource.props]
-    for way in [*inline, *own]:
-        sources = {way.get("cidrIpv4"), way.get("cidrIpv6")}
-        sources.update(listed(way.get("cidrBlocks")), listed(way.get("ipv6CidrBlocks")))
-        if sources & WORLD and not _is_open_port(way):
+    """Rules inside a group and rules of their own alike; and no list of ranges hides the world."""
+    for way in world_ways(resource):
+        if not _is_open_port(way):
             yield f"opens {way.get('fromPort')}-{way.get('toPort')} to the world; only 80 and 443 may be"
+    for entry in [*listed(resource.props.get("entries")), resource.props]:
+        if is_world(entry.get("cidr")):
+            yield f"hides {entry['cidr']} in a list: name it in the rule"
+
+
+def world_ways(resource: Resource) -> list[Mapping[str, Any]]:
+    """Ways in, of a group or of a rule, whose source is the world."""
+    inline = [dict(way) for way in listed(resource.props.get("ingress"))]
+    own = [] if resource.props.get("type") == "egress" else [dict(resource.props)]
+    return [way for way in (*inline, *own) if any(map(is_world, _sources(way)))]
+
+
+def _sources(way: Mapping[str, Any]) -> list[Any]:
+    single = [way.get("cidrIpv4"), way.get("cidrIpv6")]
+    return [*single, *listed(way.get("cidrBlocks")), *listed(way.get("ipv6CidrBlocks"))]
+
+
+def is_world(source: Any) -> bool:
+    """Is it a range so wide that it is the world, or half of it?"""
+    if not isinstance(source, str):
+        return False
+    try:
+        network = ip_network(source, strict=False)
+    except ValueError:
+        return False  # AWS refuses it
+    if isinstance(network, IPv6Network) and network.subnet_of(UNIQUE_LOCAL):
+        return False
+    return network.prefixlen <= NARROWEST_WORLD[network.version]
 
 
 def _is_open_port(way: Mapping[str, Any]) -> bool:
@@ -43,10 +78,10 @@ def _is_open_port(way: Mapping[str, Any]) -> bool:
 )
 def no_public_addresses(resource: Resource) -> Iterator[str]:
     """The load balancer has one; nothing else needs one."""
-    if resource.props.get("mapPublicIpOnLaunch"):
+    if truthy(resource.props.get("mapPublicIpOnLaunch")):
         yield "mapPublicIpOnLaunch must be false"
     for interface in listed(resource.props.get("networkInterfaces")):
-        if str(interface.get("associatePublicIpAddress", "")).lower() == "true":
+        if truthy(interface.get("associatePublicIpAddress")):
             yield "associatePublicIpAddress must be false"
 
 
@@ -67,7 +102,7 @@ def https_only(resource: Resource) -> Iterator[str]:
 def access_logged(resource: Resource) -> Iterator[str]:
     """Who was served what, when: evidence of an outage and of an attack."""
     logs = resource.props.get("accessLogs") or {}
-    if not logs.get("enabled") or "bucket" not in logs:
+    if not truthy(logs.get("enabled")) or not logs.get("bucket"):
         yield "accessLogs must be enabled, with a bucket"
 
 

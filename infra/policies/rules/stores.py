@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from infra.policies.rule import Resource, listed, rule
+from infra.policies.documents import lets_everyone, statements
+from infra.policies.rule import Resource, listed, own_key, rule, truthy
 
 BUCKET = "s3/bucket:Bucket"
 LATCH = "lifeboat:edge:Latch"
 """The one component whose bucket the public may read (docs/architecture.md, Names)."""
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+PRIVATE_ACLS = frozenset((None, "private", "log-delivery-write"))
 
 
 @rule(
     "bucket-private",
     "Buckets are private; only the latch may be read",
     "s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "s3/bucketAcl:BucketAcl",
 )
 def private(resource: Resource) -> Iterator[str]:
     """Access lists stay blocked even there."""
+    if resource.type.startswith("aws:s3/bucketAcl"):
+        if resource.props.get("acl") not in PRIVATE_ACLS or resource.props.get("accessControlPolicy"):
+            yield "access lists are not used: say who may in the bucket's policy"
+        return
     needed = [b for b in BLOCKS if b.endswith("Acls")] if resource.inside(LATCH) else BLOCKS
     for block in needed:
-        if not resource.props.get(block):
+        if not truthy(resource.props.get(block)):
             yield f"{block} must be true"
 
 
@@ -33,26 +40,30 @@ def private(resource: Resource) -> Iterator[str]:
 )
 def policy(resource: Resource) -> Iterator[str]:
     """And every one refuses plain HTTP."""
-    statements = resource.statements()
-    for statement in statements:
-        if statement.get("Effect") != "Allow" or not _everyone(statement):
-            continue
-        one_object = resource.inside(LATCH) and listed(statement.get("Action")) == ["s3:GetObject"]
-        if not one_object or any(str(target).endswith("*") for target in listed(statement.get("Resource"))):
-            yield f"lets everyone {', '.join(listed(statement.get('Action')))}"
-    if not any(_refuses_http(statement) for statement in statements):
-        yield "must deny requests without TLS (aws:SecureTransport)"
+    found = statements(resource.props.get("policy"))
+    for statement in found:
+        if lets_everyone(statement) and not (resource.inside(LATCH) and _reads_one_object(statement)):
+            yield f"lets everyone {', '.join(listed(statement.get('Action'))) or 'what it does not name'}"
+    if not any(_refuses_http(statement) for statement in found):
+        yield "must deny everyone every request without TLS (aws:SecureTransport)"
 
 
-def _everyone(statement: dict[str, Any]) -> bool:
-    principal = statement.get("Principal")
-    open_to_all = principal == "*" or (isinstance(principal, dict) and "*" in listed(principal.get("AWS")))
-    return open_to_all and not statement.get("Condition")
+def _reads_one_object(statement: dict[str, Any]) -> bool:
+    targets = listed(statement.get("Resource"))
+    one = len(targets) == 1 and not any(wild in str(targets[0]) for wild in "*?")
+    return one and listed(statement.get("Action")) == ["s3:GetObject"]
 
 
 def _refuses_http(statement: dict[str, Any]) -> bool:
-    condition = statement.get("Condition", {}).get("Bool", {})
-    return statement.get("Effect") == "Deny" and condition.get("aws:SecureTransport") == "false"
+    condition = statement.get("Condition", {})
+    return (
+        statement.get("Effect") == "Deny"
+        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and listed(statement.get("Action")) in (["s3:*"], ["*"])
+        and list(condition) == ["Bool"]
+        and {key: str(value).lower() for key, value in condition["Bool"].items()}
+        == {"aws:SecureTransport": "false"}
+    )
 
 
 @rule("bucket-versioned", "Buckets keep versions", "s3/bucketVersioning:BucketVersioning")
@@ -67,6 +78,7 @@ def not_inline(resource: Resource) -> Iterator[str]:
     """Inline settings stay when they are taken away, so that the program would lie about the bucket."""
     for key in (
         "acl",
+        "grants",
         "policy",
         "versioning",
         "serverSideEncryptionConfiguration",
@@ -76,16 +88,22 @@ def not_inline(resource: Resource) -> Iterator[str]:
             yield f"{key} must be a resource of its own"
 
 
+@rule("store-kept", "Critical buckets are protected, and no destroy empties them", BUCKET)
+def store_kept(resource: Resource) -> Iterator[str]:
+    """What is in them is nowhere else but in the standby."""
+    if resource.critical and truthy(resource.props.get("forceDestroy")):
+        yield "forceDestroy must be false for a bucket of class critical"
+    if resource.critical and not resource.protect:
+        yield "a bucket of class critical must be protected (ResourceOptions(protect=True))"
+
+
 @rule("key-kept", "Keys rotate and take 30 days to delete", "kms/key:Key", "kms/replicaKey:ReplicaKey")
 def key_kept(resource: Resource) -> Iterator[str]:
     """A key that is gone takes every backup under it along."""
     if (resource.props.get("deletionWindowInDays") or 0) < 30:
         yield "deletionWindowInDays must be 30"
-    if resource.type == "aws:kms/key:Key" and not resource.props.get("enableKeyRotation"):
+    if resource.type == "aws:kms/key:Key" and not truthy(resource.props.get("enableKeyRotation")):
         yield "enableKeyRotation must be true"
-    for statement in resource.statements():
-        if statement.get("Effect") == "Allow" and _everyone(statement):
-            yield "its policy lets everyone use the key"
 
 
 @rule(
@@ -93,17 +111,17 @@ def key_kept(resource: Resource) -> Iterator[str]:
 )
 def secret_kept(resource: Resource) -> Iterator[str]:
     """AWS's own key is the same for the whole account."""
-    if "kmsKeyId" not in resource.props:
-        yield "kmsKeyId is not given"
+    if not own_key(resource.props.get("kmsKeyId")):
+        yield "kmsKeyId must be a key of the company's own"
     if (resource.props.get("recoveryWindowInDays", 30)) < 7:
         yield "recoveryWindowInDays must be at least 7"
 
 
 @rule("topic-encrypted", "Topics are encrypted", "sns/topic:Topic")
 def topic_encrypted(resource: Resource) -> Iterator[str]:
-    """Alarms name what is broken."""
-    if "kmsMasterKeyId" not in resource.props:
-        yield "kmsMasterKeyId is not given"
+    """Alarms name what is broken. Under AWS's own key CloudWatch could not even publish them."""
+    if not own_key(resource.props.get("kmsMasterKeyId")):
+        yield "kmsMasterKeyId must be a key of the company's own"
 
 
-RULES = (private, policy, versioned, not_inline, key_kept, secret_kept, topic_encrypted)
+RULES = (private, policy, versioned, not_inline, store_kept, key_kept, secret_kept, topic_encrypted)
