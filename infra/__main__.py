@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from infra.agreement import agree
 from infra.outputs import EdgeContract, SiteContract
 from infra.publish import last_contract, publish
 from infra.settings import EdgeSettings, load, whole_configuration
@@ -23,6 +24,7 @@ def main() -> None:
 
     edge = last_contract(settings.edge_stack, EdgeContract)
     standby = last_contract(settings.standby_stack, SiteContract) if settings.standby_stack else None
+    agree(settings, edge, standby)
     publish(SiteContract, stack, fields(Site(settings, edge, standby)))
 
 

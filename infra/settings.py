@@ -23,7 +23,10 @@ from infra.aws.windows import Window, WindowError
 NAMESPACE = "lifeboat"
 RESERVED_STORES = frozenset({"artefacts", "state", "access-logs"})
 BACKUPS_FROM, BACKUPS_UNTIL = 2 * 60, 5 * 60
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,15}$")]
+PRIVATE = tuple(IPv4Network(r) for r in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+Name = Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9]){1,15}$", max_length=16)]
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 DomainName = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$")]
 
 
@@ -33,7 +36,7 @@ class SettingsError(pulumi.RunError):
 
 def _cidr(value: str) -> str:
     network = IPv4Network(value)
-    if not network.is_private or not 16 <= network.prefixlen <= 20:
+    if not any(map(network.subnet_of, PRIVATE)) or not 16 <= network.prefixlen <= 20:
         raise ValueError("must be a private range between /16 and /20, e.g. 10.20.0.0/16")
     return value
 
@@ -49,7 +52,7 @@ class _Settings(BaseModel):
 
     stack: Name
     project: str
-    region: str
+    region: Region
     company: Name
     owner: Annotated[str, Field(min_length=1)]
 
@@ -76,16 +79,16 @@ class SiteSettings(_Settings):
     database: Literal["absent", "present"]
     database_identifier: Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=57)]
     database_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-    database_class: Annotated[str, Field(pattern=r"^db\.")]
+    database_class: Annotated[str, Field(pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$")]
     database_storage_gb: Annotated[int, Field(ge=20, le=65536)]
     database_version: Annotated[str, AfterValidator(_version)]
     multi_az: bool
     backup_retention_days: Annotated[int, Field(ge=14, le=35)]
     backup_window: str
     maintenance_window: str
-    backup_region: str | None = None
+    backup_region: Region | None = None
     """Where a standby that serves keeps copies of its backups; the primary's go to the standby."""
-    instance_type: str
+    instance_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
     image_id: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]
     artefact_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     bundle_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
@@ -95,7 +98,7 @@ class SiteSettings(_Settings):
     capacity_full: int
     capacity_max: int
     object_stores: tuple[StoreSettings, ...] = ()
-    alarm_emails: tuple[str, ...] = ()
+    alarm_emails: tuple[Email, ...] = ()
     break_glass: bool = False
 
     @model_validator(mode="after")
@@ -124,7 +127,7 @@ class SiteSettings(_Settings):
     def _check_zones(self) -> None:
         _must(len(set(self.zones)) == len(self.zones), "zones", "names a zone twice")
         _must(2 <= len(self.zones) <= 4, "zones", "needs two to four zones")
-        strange = [zone for zone in self.zones if not zone.startswith(self.region)]
+        strange = [zone for zone in self.zones if not re.fullmatch(f"{self.region}[a-z]", zone)]
         _must(not strange, "zones", f"{', '.join(strange)} is not in {self.region} (aws:region)")
 
     def _check_windows(self) -> None:
@@ -161,7 +164,7 @@ class EdgeSettings(_Settings):
     origin_name: DomainName
     primary_stack: Name
     standby_stack: Name
-    standby_region: str
+    standby_region: Region
     ttl: Annotated[int, Field(ge=30, le=60)]
 
     @model_validator(mode="after")
@@ -230,7 +233,7 @@ def load(config: Mapping[str, str], *, stack: str, project: str) -> SiteSettings
     role = texts.get("role", "")
     kind = _KINDS.get(role)
     if kind is None:
-        raise _refused(stack, "role", f"is {role!r}: must be primary, standby or edge")
+        raise refused(stack, "role", f"is {role!r}: must be primary, standby or edge")
     region = config.get("aws:region", "")
     if not region:
         raise SettingsError(
@@ -250,10 +253,11 @@ def _parsed(stack: str, key: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise _refused(stack, key, f"is not a list: {text}") from None
+        raise refused(stack, key, f"is not a list: {text}") from None
 
 
-def _refused(stack: str, key: str, message: str) -> SettingsError:
+def refused(stack: str, key: str, message: str) -> SettingsError:
+    """What is wrong with a key of a stack's configuration, in the words of all its mistakes."""
     return SettingsError(f"Pulumi.{stack}.yaml: {NAMESPACE}:{key} {message}.")
 
 
@@ -262,13 +266,13 @@ def _explain(stack: str, kind: type[_Settings], error: ValidationError) -> Setti
     key = ".".join(str(part) for part in first["loc"])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, _CrossKeyError):
-        return _refused(stack, cause.key, str(cause))
+        return refused(stack, cause.key, str(cause))
     if first["type"] == "missing":
-        return _refused(stack, key, "is missing: add it (docs/configuration.md says what it means)")
+        return refused(stack, key, "is missing: add it (docs/configuration.md says what it means)")
     if first["type"] == "extra_forbidden":
         known = [to_camel(name) for name in kind.model_fields]
         near = difflib.get_close_matches(key, known, n=1)
-        return _refused(
+        return refused(
             stack, key, f"is not known; did you mean {near[0]}?" if near else "is not known: remove it"
         )
-    return _refused(stack, key, f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
+    return refused(stack, key, f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}")

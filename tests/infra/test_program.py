@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,39 @@ def test_a_damaged_contract_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     contract_file("edge").write_text('{"kind": "edge"}')
     with pytest.raises(SettingsError, match="not a contract of this version"):
         last_contract("edge", EdgeContract)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "key", "cure"),
+    [
+        ({"objectStores": [{"name": "uploads"}]}, {}, "objectStores", "exports, which dr-aws does not have"),
+        ({"databaseName": "other"}, {}, "databaseName", "same into Pulumi.dr-aws.yaml"),
+        ({}, {"databaseStorageGb": "100"}, "databaseStorageGb", "the standby's is 50"),
+        ({}, {"standbyStack": "prod"}, "standbyStack", "role is primary"),
+        (
+            {},
+            {"aws:region": "eu-west-1", "zones": ["eu-west-1a", "eu-west-1b"]},
+            "edgeStack",
+            "set standbyRegion in Pulumi.edge.yaml",
+        ),
+    ],
+)
+def test_a_primary_that_is_at_odds_with_its_standby_is_refused(
+    stacks: dict[str, Stack],
+    there: dict[str, object],
+    here: dict[str, object],
+    key: str,
+    cure: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(contract_file("edge").parent, tmp_path / "contracts")
+    monkeypatch.setenv("LIFEBOAT_STATE", str(tmp_path))
+    if there:
+        run("dr-aws", there)
+    with pytest.raises(SettingsError, match=cure) as refused:
+        run("prod", here)
+    assert str(refused.value).startswith(f"Pulumi.prod.yaml: lifeboat:{key} ")
 
 
 def test_everything_taggable_says_its_class_owner_and_stack(primary: Stack) -> None:
