@@ -26,7 +26,9 @@ trap finish EXIT
 # --- who and where am I: the metadata service, version 2 ------------------------------------------------------
 metadata=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
 metadata=${metadata%/}/latest
-patient=(--silent --show-error --fail --connect-timeout 5 --retry 8 --retry-delay 1 --retry-connrefused)
+# Whatever goes wrong is tried again: a role that is minutes old is refused (403, 404) until all of AWS knows of it.
+patient=(--silent --show-error --fail --connect-timeout 5 --speed-limit 1 --speed-time 20
+  --retry 8 --retry-delay 1 --retry-all-errors)
 token=$(curl "${patient[@]}" -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 21600' "$metadata/api/token")
 about() { curl "${patient[@]}" -H "X-aws-ec2-metadata-token: $token" "$metadata/meta-data/$1"; }
 AWS_REGION=$(about placement/region)
@@ -49,9 +51,9 @@ if [ -n "$endpoint" ]; then
 else
   bucket_url=https://$ARTEFACT_BUCKET.s3.$AWS_REGION.amazonaws.com
 fi
-fetch() {
+fetch() {  # into a file, which curl empties before it tries again: what had come of a torn transfer is not kept
   curl "${patient[@]}" --aws-sigv4 "aws:amz:$AWS_REGION:s3" --config <(signature) \
-    "$bucket_url/$ARTEFACT_NAME/$ARTEFACT_VERSION/$1"
+    --output "$base/$1" "$bucket_url/$ARTEFACT_NAME/$ARTEFACT_VERSION/$1"
 }
 
 base=${HOME:-/tmp}/artefact
@@ -59,8 +61,9 @@ if [ "$(id -u)" -eq 0 ]; then base=/opt/artefact; fi
 rm -rf "$base"
 mkdir -p "$base/content"
 say "$ARTEFACT_NAME $ARTEFACT_VERSION from $ARTEFACT_BUCKET, as $role"
-expected=$(member sha256 "$(fetch manifest.json | tr -d '\n')")
-fetch artefact.tar.gz >"$base/artefact.tar.gz"
+fetch manifest.json
+fetch artefact.tar.gz
+expected=$(member sha256 "$(tr -d '\n' <"$base/manifest.json")")
 if ! [[ $expected =~ ^[0-9a-f]{64}$ ]] || ! sha256sum --check --status <<<"$expected  $base/artefact.tar.gz"; then
   say "$ARTEFACT_NAME $ARTEFACT_VERSION is not what its manifest says (sha256 '$expected'): not started"
   exit 65
