@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulumi
 from pulumi_aws import iam
@@ -20,6 +21,8 @@ ROLE_PREFIX = "lifeboat-recovery-"
 BREAK_GLASS_PREFIX = "lifeboat-break-glass-"
 LONGEST_SESSION = 12 * 3600
 PASS_ROLE = "iam:PassRole"
+GRANT = "kms:CreateGrant"
+SECRETS = frozenset(("secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"))
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,6 @@ class Access(Component):
         super().__init__("aws:Access", name, labels)
         root = pulumi.Output.concat("arn:aws:iam::", args.account, ":root")
         with_mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-        actions = [action for action in recovery_actions() if action != PASS_ROLE]
         self.role = iam.Role(
             "recovery",
             # Its name is known before it exists: the latch's bucket lets nobody else write.
@@ -61,20 +63,30 @@ class Access(Component):
             tags=self.tags("recovery"),
             opts=self.child(),
         )
-        to_machines = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
         iam.RolePolicy(
-            "recovery",
-            role=self.role.id,
-            policy=policy(
-                allow(actions, "*", Sid="Recovery"),
-                allow([PASS_ROLE], args.passable_roles, Sid="StartMachines", Condition=to_machines),
-            ),
-            opts=self.child(),
+            "recovery", role=self.role.id, policy=policy(*self._statements(args)), opts=self.child()
         )
         self.role_arn: pulumi.Output[str] = self.role.arn
         if args.break_glass:
             self._break_glass()
         self.register_outputs({"role_arn": self.role_arn})
+
+    def _statements(self, args: AccessArgs) -> list[dict[str, Any]]:
+        """The actions' permissions, narrowed where what they are used for is known beforehand."""
+        actions = recovery_actions()
+        everywhere = [action for action in actions if action not in {PASS_ROLE, GRANT} | SECRETS]
+        to_machines = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+        # RDS and EBS take grants for what they encrypt; nobody else gets one.
+        for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        secrets = pulumi.Output.concat(
+            "arn:aws:secretsmanager:*:", args.account, f":secret:{self.labels.company}/*"
+        )
+        return [
+            allow(everywhere, "*", Sid="Recovery"),
+            allow(sorted(SECRETS & set(actions)), secrets, Sid="Secrets"),
+            allow([GRANT], "*", Sid="EncryptedByAws", Condition=for_aws),
+            allow([PASS_ROLE], args.passable_roles, Sid="StartMachines", Condition=to_machines),
+        ]
 
     def _break_glass(self) -> None:
         """A user for the day on which single sign-on is lost too: it can only become the recovery role.

