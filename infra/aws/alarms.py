@@ -26,7 +26,10 @@ GB = 1024**3
 
 @dataclass(frozen=True)
 class AlarmsArgs:
-    """Inputs of `Alarms`. `database_identifier` is None where no database stands."""
+    """Inputs of `Alarms`. `database_identifier` is None where no database stands.
+
+    `least_servers`: how many must answer; 0 in a pilot light.
+    """
 
     account: pulumi.Input[str]
     key_arn: pulumi.Output[str]
@@ -37,6 +40,7 @@ class AlarmsArgs:
     """Does a site stand where the backups go, so that `dr status` sees how far they reach?"""
     balancer_suffix: pulumi.Output[str]
     targets_suffix: pulumi.Output[str]
+    least_servers: int
     replicated: list[Bucket]
 
 
@@ -53,7 +57,7 @@ class Alarms(Component):
         publish = allow(
             ["sns:Publish"],
             self.topic_arn,
-            Principal={"Service": ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"]},
+            Principal={"Service": "cloudwatch.amazonaws.com"},
             Condition={"StringEquals": {"aws:SourceAccount": args.account}},
         )
         sns.TopicPolicy("alarms", arn=self.topic_arn, policy=policy(publish), opts=self.child())
@@ -89,29 +93,51 @@ class Alarms(Component):
         )
 
     def _web(self) -> None:
+        metric = {
+            "namespace": "AWS/ApplicationELB",
+            "dimensions": {
+                "LoadBalancer": self._args.balancer_suffix,
+                "TargetGroup": self._args.targets_suffix,
+            },
+        }
         self._alarm(
             "unhealthy-targets",
             "A web server does not answer its health check",
             minutes=1,
             periods=3,
-            namespace="AWS/ApplicationELB",
             metric_name="UnHealthyHostCount",
-            dimensions={"LoadBalancer": self._args.balancer_suffix, "TargetGroup": self._args.targets_suffix},
             statistic="Maximum",
             threshold=0,
+            **metric,
         )
+        if self._args.least_servers:
+            # A server that is gone is not unhealthy, and a group that cannot launch has none of either.
+            self._alarm(
+                "servers-missing",
+                f"Fewer than {self._args.least_servers} web servers answer",
+                minutes=1,
+                periods=5,
+                metric_name="HealthyHostCount",
+                statistic="Minimum",
+                comparison_operator="LessThanThreshold",
+                threshold=self._args.least_servers,
+                treat_missing_data="breaching",
+                **metric,
+            )
 
     def _database(self, identifier: str) -> None:
         dimensions = {DATABASE_DIMENSION: identifier}
         self._alarm(
             "database-storage",
-            "Less than a fifth of the database's storage is free",
+            "Less than a fifth of the database's storage is free, or the database says nothing",
+            periods=2,
             namespace="AWS/RDS",
             metric_name="FreeStorageSpace",
             dimensions=dimensions,
             statistic="Minimum",
             comparison_operator="LessThanThreshold",
             threshold=int(self._args.database_storage_gb * GB * FREE_STORAGE_SHARE),
+            treat_missing_data="breaching",
         )
         self._age("restorable-age", RESTORABLE_AGE, RESTORABLE_AGE_LIMIT, dimensions)
         if self._args.backups_watched:

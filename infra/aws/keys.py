@@ -23,7 +23,6 @@ class KeysArgs:
     """Inputs of `Keys`. `database_primary_arn`: the standby's key to replicate; None: the primary is here."""
 
     account: pulumi.Input[str]
-    company: str
     database_primary_arn: pulumi.Input[str] | None
 
 
@@ -106,7 +105,9 @@ class Keys(Component):
         return arn
 
     def _alias(self, label: str, key_id: pulumi.Output[str]) -> None:
-        kms.Alias(label, name=f"alias/{self._args.company}-{label}", target_key_id=key_id, opts=self.child())
+        # With the stack in it: a drill may stand in the region of what it rehearses.
+        name = f"alias/{self.labels.company}-{self.labels.stack}-{label}"
+        kms.Alias(label, name=name, target_key_id=key_id, opts=self.child())
 
     def _auto_scaling(self) -> list[dict[str, Any]]:
         """Auto Scaling starts machines with disks under this key: without both statements launches fail.
@@ -132,11 +133,11 @@ class Keys(Component):
         ]
 
     def _alarms(self) -> dict[str, Any]:
-        """CloudWatch and RDS publish to the encrypted topic."""
+        """CloudWatch publishes to the encrypted topic."""
         return allow(
             ["kms:Decrypt", "kms:GenerateDataKey*"],
             "*",
             Sid="AlarmsPublish",
-            Principal={"Service": ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"]},
+            Principal={"Service": "cloudwatch.amazonaws.com"},
             Condition={"StringEquals": {"aws:SourceAccount": self._args.account}},
         )

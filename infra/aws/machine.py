@@ -39,8 +39,10 @@ def role(
         tags=parent.tags(label),
         opts=parent.child(),
     )
-    iam.RolePolicy(label, role=made.id, policy=policy(*statements), opts=parent.child())
-    return made, iam.InstanceProfile(label, role=made.name, tags=parent.tags(label), opts=parent.child())
+    permissions = iam.RolePolicy(label, role=made.id, policy=policy(*statements), opts=parent.child())
+    # No machine starts before its role may do what a boot does.
+    ready = parent.child(depends_on=[permissions])
+    return made, iam.InstanceProfile(label, role=made.name, tags=parent.tags(label), opts=ready)
 
 
 def launch_template(
@@ -60,7 +62,6 @@ def launch_template(
         image_id=args.image_id,
         instance_type=args.instance_type,
         user_data=user_data(args.variables),
-        ebs_optimized="true",
         metadata_options={
             "http_endpoint": "enabled",
             "http_tokens": "required",

@@ -46,7 +46,6 @@ class Site:
             "keys",
             KeysArgs(
                 account=self.account,
-                company=settings.company,
                 database_primary_arn=standby.keys.database if standby else None,
             ),
             self.labels,
@@ -202,6 +201,7 @@ class Site:
                 backups_watched=self.standby is not None,
                 balancer_suffix=self.balancer.balancer.arn_suffix,
                 targets_suffix=self.balancer.targets.arn_suffix,
+                least_servers=s.capacity_min if self.full else 0,
                 replicated=[bucket for bucket in self.stores.buckets.values() if bucket.replicated_to],
             ),
             self.labels,

@@ -115,7 +115,12 @@ class WebTier(Component):
             },
             instance_refresh={
                 "strategy": "Rolling",
-                "preferences": {"min_healthy_percentage": 100, "instance_warmup": str(WARMUP_SECONDS)},
+                # Over 100, or Auto Scaling takes a server away before it starts the new one.
+                "preferences": {
+                    "min_healthy_percentage": 100,
+                    "max_healthy_percentage": 150,
+                    "instance_warmup": str(WARMUP_SECONDS),
+                },
             },
             enabled_metrics=["GroupDesiredCapacity", "GroupInServiceInstances", "GroupTotalInstances"],
             # Whether servers are healthy is asked of the target group (recovery) and by alarms. An `up` that

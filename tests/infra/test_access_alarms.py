@@ -88,6 +88,7 @@ def test_web_servers_read_their_own_secret_and_no_other(primary: Stack) -> None:
 def test_a_primary_watches_its_database_its_backups_its_copies_and_its_targets(primary: Stack) -> None:
     assert {alarm.name for alarm in primary.of(ALARM)} == {
         "unhealthy-targets",
+        "servers-missing",
         "database-storage",
         "restorable-age",
         "backup-replication-lag",
@@ -102,8 +103,30 @@ def test_every_alarm_is_heard(primary: Stack) -> None:
     assert all(alarm.inputs["alarmActions"] == [topic] for alarm in primary.of(ALARM))
 
 
-def test_silence_about_backups_is_an_alarm(primary: Stack) -> None:
-    assert primary.one(ALARM, "restorable-age").inputs["treatMissingData"] == "breaching"
+def test_servers_that_are_gone_are_missed_where_there_should_be_some(primary: Stack, standby: Stack) -> None:
+    alarm = primary.one(ALARM, "servers-missing").inputs
+    assert (alarm["metricName"], alarm["comparisonOperator"]) == ("HealthyHostCount", "LessThanThreshold")
+    assert alarm["threshold"] == primary.one("autoscaling/group:Group").inputs["minSize"]
+    assert {a.name for a in standby.of(ALARM)} == {"unhealthy-targets"}
+
+
+@pytest.mark.parametrize(
+    "alarm", ["restorable-age", "backup-replication-lag", "database-storage", "servers-missing"]
+)
+def test_silence_about_what_must_be_there_is_an_alarm(primary: Stack, alarm: str) -> None:
+    assert primary.one(ALARM, alarm).inputs["treatMissingData"] == "breaching"
+
+
+def test_failed_copies_are_counted_by_the_rule_that_makes_them(primary: Stack) -> None:
+    """Source: S3 User Guide, Replication metrics: these three dimensions, in the source's region."""
+    for name in ("artefacts", "uploads", "exports"):
+        config = primary.one("s3/bucketReplicationConfig:BucketReplicationConfig", name).inputs
+        (rule,) = config["rules"]
+        assert primary.one(ALARM, f"replication-failed-{name}").inputs["dimensions"] == {
+            "SourceBucket": config["bucket"],
+            "DestinationBucket": rule["destination"]["bucket"].removeprefix("arn:aws:s3:::"),
+            "RuleId": rule["id"],
+        }
 
 
 def test_alarms_reach_the_configured_people() -> None:

@@ -68,6 +68,12 @@ def test_auto_scaling_may_use_the_key_of_its_disks(primary: Stack) -> None:
         )
 
 
+def test_two_stacks_of_one_company_share_no_alias(primary: Stack, standby: Stack) -> None:
+    named = [alias.inputs["name"] for stack in (primary, standby) for alias in stack.of("kms/alias:Alias")]
+    assert len(named) == len(set(named)) == 4
+    assert all(name.startswith("alias/shop-") for name in named)
+
+
 def test_alarms_may_be_published_under_the_key(primary: Stack) -> None:
     policy = statements(primary.one("kms/key:Key", "data").inputs["policy"])
     assert any("cloudwatch.amazonaws.com" in str(s["Principal"]) for s in policy)

@@ -92,6 +92,8 @@ def test_a_new_artefact_rolls_out(primary: Stack) -> None:
     group = primary.one(GROUP).inputs
     assert group["launchTemplate"]["version"] == "3"
     assert group["instanceRefresh"]["strategy"] == "Rolling"
+    preferences = group["instanceRefresh"]["preferences"]
+    assert preferences["minHealthyPercentage"] == 100 < preferences["maxHealthyPercentage"]
     changed = run("prod", {"artefactVersion": "v2"})
     assert changed.one(TEMPLATE, "web").inputs["userData"] != primary.one(TEMPLATE, "web").inputs["userData"]
 
