@@ -19,6 +19,8 @@ from infra.component import Component, Labels, allow, policy
 PERMISSIONS = Path(__file__).parent / "recovery-permissions.json"
 ROLE_PREFIX = "lifeboat-recovery-"
 BREAK_GLASS_PREFIX = "lifeboat-break-glass-"
+BROWSER_SESSIONS = "arn:aws:signin:*:*:oauth2/public-client/*"
+"""As in AWS's own policy SignInLocalDevelopmentAccess: a terminal's session without an access key."""
 LONGEST_SESSION = 12 * 3600
 PASS_ROLE = "iam:PassRole"
 GRANT = "kms:CreateGrant"
@@ -92,7 +94,7 @@ class Access(Component):
         """A user for the day on which single sign-on is lost too: it can only become the recovery role.
 
         Its password and hardware MFA key are set by hand and kept in two safes (docs/access.md); no access
-        key is ever made. Without MFA the role refuses it.
+        key is ever made: `aws login` opens a session from the browser. Without MFA the role refuses it.
         """
         user = iam.User(
             "break-glass",
@@ -103,6 +105,9 @@ class Access(Component):
         iam.UserPolicy(
             "break-glass",
             user=user.name,
-            policy=policy(allow(["sts:AssumeRole"], self.role_arn)),
+            policy=policy(
+                allow(["sts:AssumeRole"], self.role_arn),
+                allow(["signin:AuthorizeOAuth2Access", "signin:CreateOAuth2Token"], BROWSER_SESSIONS),
+            ),
             opts=self.child(),
         )

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from infra.aws.access import recovery_actions
+from infra.policies.rule import Resource
+from infra.policies.rules import RULES
 from tests.infra.engine import Stack, run
 
 ALARM = "cloudwatch/metricAlarm:MetricAlarm"
@@ -76,7 +78,16 @@ def test_the_break_glass_user_is_off_until_it_is_switched_on(standby: Stack) -> 
     on = run("dr-aws", {"breakGlass": "on"})
     assert on.one("iam/user:User").inputs["name"] == "lifeboat-break-glass-dr-aws"
     policy = json.loads(on.one("iam/userPolicy:UserPolicy").inputs["policy"])["Statement"]
-    assert [s["Action"] for s in policy] == [["sts:AssumeRole"]]
+    assert {s["Resource"]: s["Action"] for s in policy} == {
+        on.outputs["contract"]["recovery_role_arn"]: ["sts:AssumeRole"],
+        "arn:aws:signin:*:*:oauth2/public-client/*": [
+            "signin:AuthorizeOAuth2Access",
+            "signin:CreateOAuth2Token",
+        ],
+    }
+    for rule in RULES:
+        for declared in (d for d in on.declared if rule.concerns(d.type) and d.name == "break-glass"):
+            assert list(rule.check(Resource(declared.type, declared.name, declared.inputs))) == []
 
 
 def test_web_servers_read_their_own_secret_and_no_other(primary: Stack) -> None:

@@ -72,6 +72,7 @@ INSTANCE = {
     "parameterGroupName": "own",
     "backupRetentionPeriod": 14,
     "backupWindow": "02:30-03:30",
+    "maintenanceWindow": "sun:05:30-sun:06:30",
     "deleteAutomatedBackups": False,
     "multiAz": True,
     "deletionProtection": True,
@@ -156,6 +157,8 @@ CASES = (
             ({"backupRetentionPeriod": None}, "is 0"),
             ({"backupWindow": "05:00-06:00"}, "02:00-05:00"),
             ({"backupWindow": None}, "backupWindow"),
+            ({"maintenanceWindow": None}, "maintenanceWindow is 'None'"),
+            ({"maintenanceWindow": "sun:03:00-sun:04:00"}, "must not overlap"),
             ({"deleteAutomatedBackups": None}, "would go with the instance"),
         ),
     ),
@@ -566,6 +569,11 @@ def test_a_rule_passes_what_is_right_and_names_what_is_wrong(case: Case) -> None
     for change, said in case.bad:
         wrong = judge(case.rule, resource({**case.good, **change}))
         assert any(said in sentence for sentence in wrong), (change, wrong)
+
+
+def test_what_aws_keeps_no_tags_for_needs_none_under_any_name() -> None:
+    for kind in ("s3/bucketVersioning:BucketVersioning", "s3/bucketVersioningV2:BucketVersioningV2"):
+        assert judge("tagged", Resource(f"aws:{kind}", "it", {})) == []
 
 
 def test_a_database_must_be_protected_in_the_program_too() -> None:

@@ -128,13 +128,16 @@ def test_the_policy_pack_stops_what_it_must(shell: Shell) -> None:
     file = shell.project / "infra" / "aws" / "database.py"
     text = file.read_text()
     assert "storage_encrypted=True" in text
-    file.write_text(text.replace("storage_encrypted=True", "storage_encrypted=False"))
+    bare = "\n\nfrom pulumi_aws import s3\n\ns3.Bucket('bare')\n"
+    file.write_text(text.replace("storage_encrypted=True", "storage_encrypted=False") + bare)
     try:
         pack = str(shell.project / "infra" / "policies")
         said = shell.pulumi("preview", "--stack", "prod", "--policy-pack", pack, fails=True)
     finally:
         file.write_text(text)
     assert "mandatory" in said.lower()
+    assert "storageEncrypted must be true" in said
+    assert "bare: has no BucketPublicAccessBlock" in said
 
 
 def test_a_renamed_component_keeps_the_database(shell: Shell) -> None:

@@ -45,11 +45,17 @@ def backed_up(resource: Resource) -> Iterator[str]:
         yield f"backupRetentionPeriod is {int(kept)}: must be at least {RETENTION_DAYS}"
     if truthy(resource.props.get("deleteAutomatedBackups", True)):
         yield "deleteAutomatedBackups must be false: backups would go with the instance"
-    try:
-        window = Window.parse(str(resource.props.get("backupWindow")), weekly=False)
-    except WindowError as error:
-        yield f"backupWindow {error}"
+    windows: dict[str, Window] = {}
+    for key, weekly in (("backupWindow", False), ("maintenanceWindow", True)):
+        try:
+            windows[key] = Window.parse(str(resource.props.get(key)), weekly=weekly)
+        except WindowError as error:
+            yield f"{key} {error}"
+    if len(windows) < 2:
         return
+    window = windows["backupWindow"]
+    if windows["maintenanceWindow"].overlaps(window):
+        yield "maintenanceWindow must not overlap backupWindow"
     if not BACKUPS_FROM <= window.start <= window.start + window.minutes <= BACKUPS_UNTIL:
         yield f"backupWindow is {resource.props['backupWindow']}: must lie inside 02:00-05:00"
 

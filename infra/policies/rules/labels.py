@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from infra.policies.rule import Resource, rule
+from infra.policies.rule import Resource, canonical, rule
 
 CLASSES = ("critical", "non-critical")
 # AWS keeps no tags for these. A type that is not here is asked for tags: new ones fail until looked at.
@@ -44,7 +44,7 @@ def _tags(resource: Resource) -> dict[str, str]:
 @rule("tagged", "Every resource is tagged with class (critical or non-critical), owner and stack")
 def tagged(resource: Resource) -> Iterator[str]:
     """Recovery order, owners and bills follow tags."""
-    if resource.type in UNTAGGABLE:
+    if canonical(resource.type) in UNTAGGABLE:
         return
     tags = _tags(resource)
     missing = [key for key in ("class", "owner", "stack") if not tags.get(key)]
