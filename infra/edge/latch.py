@@ -34,14 +34,16 @@ class Latch(Component):
         super().__init__("edge:Latch", name, labels)
         self._args = args
         here: dict[str, Any] = {"region": args.region}
-        bucket = s3.Bucket("latch", tags=self.tags("latch"), opts=self.child(protect=True), **here)
+        # Its guards with it: a destroy that stops at the bucket would leave a latch that nobody can read.
+        kept = self.child(protect=True)
+        bucket = s3.Bucket("latch", tags=self.tags("latch"), opts=kept, **here)
         self.bucket: pulumi.Output[str] = bucket.id
         self.host: pulumi.Output[str] = bucket.bucket_regional_domain_name
         s3.BucketVersioning(
             "latch",
             bucket=bucket.id,
             versioning_configuration={"status": "Enabled"},
-            opts=self.child(),
+            opts=kept,
             **here,
         )
         # SSE-S3: what is encrypted under a KMS key, the public cannot read.
@@ -49,7 +51,7 @@ class Latch(Component):
             "latch",
             bucket=bucket.id,
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
-            opts=self.child(),
+            opts=kept,
             **here,
         )
         access = s3.BucketPublicAccessBlock(
@@ -59,7 +61,7 @@ class Latch(Component):
             ignore_public_acls=True,
             block_public_policy=False,
             restrict_public_buckets=False,
-            opts=self.child(),
+            opts=kept,
             **here,
         )
         s3.BucketPolicy(
@@ -67,7 +69,7 @@ class Latch(Component):
             bucket=bucket.id,
             policy=policy(*self._statements(bucket.arn)),
             # A public policy is refused while the block of new buckets still stands.
-            opts=self.child(depends_on=[access]),
+            opts=self.child(protect=True, depends_on=[access]),
             **here,
         )
         self.register_outputs({"bucket": self.bucket})

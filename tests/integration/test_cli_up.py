@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.policies.rules.whole import COMPANIONS
 from rehearsal.environment import environment
 from rehearsal.launch import world
 from rehearsal.project import prepare
@@ -122,6 +123,15 @@ def test_secrets_are_not_readable_in_the_state(shell: Shell) -> None:
     inputs = database(shell)["inputs"]
     assert isinstance(inputs, dict)
     assert "ciphertext" in inputs["password"]
+
+
+@pytest.mark.parametrize("stack", ["edge", "dr-aws", "prod"])
+def test_what_guards_a_protected_bucket_is_protected_like_it(shell: Shell, stack: str) -> None:
+    resources = shell.resources(stack)
+    kept = {r["id"] for r in resources if r["type"] == "aws:s3/bucket:Bucket" and r.get("protect")}
+    guards = [r for r in resources if str(r["type"]).removeprefix("aws:") in COMPANIONS and r["id"] in kept]
+    assert len(guards) == len(kept) * len(COMPANIONS) > 0
+    assert all(guard.get("protect") for guard in guards)
 
 
 def test_the_policy_pack_stops_what_it_must(shell: Shell) -> None:
