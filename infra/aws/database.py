@@ -121,7 +121,8 @@ class Database(Component):
             source_db_instance_arn=self.instance.arn,
             kms_key_id=key_arn,
             retention_period=self.args.backup_retention_days,
-            opts=self.child(),
+            # A change replaces it, and to AWS old and new are one: ending the old one would end the new one.
+            opts=self.child(delete_before_replace=True),
         )
 
     def settings(self) -> dict[str, object]:

@@ -150,6 +150,20 @@ def test_the_policy_pack_stops_what_it_must(shell: Shell) -> None:
     assert "bare: has no BucketPublicAccessBlock" in said
 
 
+def test_other_retention_ends_the_copying_of_backups_before_it_begins_again(shell: Shell) -> None:
+    file = shell.project / "Pulumi.prod.yaml"
+    text = file.read_text()
+    file.write_text(re.sub(r"(backupRetentionDays:) \S+", r'\1 "15"', text))
+    try:
+        said = shell.pulumi("preview", "--stack", "prod", "--json", "--show-replacement-steps")
+        steps = json.JSONDecoder().raw_decode(said[said.index("{") :])[0]["steps"]
+    finally:
+        file.write_text(text)
+    ops = [s["op"] for s in steps if "AutomatedBackupsReplication" in s["urn"]]
+    assert ops.index("delete-replaced") < ops.index("create-replacement"), ops
+    assert [s["op"] for s in steps if s["urn"].endswith(f"{INSTANCE}::database")] == ["update"]
+
+
 def test_a_renamed_component_keeps_the_database(shell: Shell) -> None:
     before = database(shell)
     file = shell.project / "infra" / "aws" / "platform.py"
