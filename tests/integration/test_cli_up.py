@@ -134,6 +134,13 @@ def test_what_guards_a_protected_bucket_is_protected_like_it(shell: Shell, stack
     assert all(guard.get("protect") for guard in guards)
 
 
+def test_no_machine_starts_before_its_role_may_do_what_a_boot_does(shell: Shell) -> None:
+    profiles = [r for r in shell.resources("prod") if "InstanceProfile" in str(r["type"])]
+    assert len(profiles) == 2
+    for profile in profiles:
+        assert "iam/rolePolicy" in str(profile["dependencies"])
+
+
 def test_the_policy_pack_stops_what_it_must(shell: Shell) -> None:
     file = shell.project / "infra" / "aws" / "database.py"
     text = file.read_text()
