@@ -18,6 +18,7 @@ import pytest
 
 from recovery.errors import InputError
 from rehearsal import launch
+from rehearsal.processes import start_time
 from rehearsal.story import Story
 from tests.fakes import signals
 
@@ -170,12 +171,78 @@ def test_an_interrupted_build_leaves_nothing(machine: Path) -> None:
 def test_progress_is_a_line_now_and_then_where_nobody_watches(installer: ModuleType) -> None:
     out = io.StringIO()
     teller = installer.Teller(out)
+    for modules in range(300):
+        teller(f"fetching, {modules} modules", None)
     for percent in range(101):
-        teller(percent / 100)
+        teller("building", percent / 100)
     teller.over(good=True)
-    lines = out.getvalue().splitlines()
-    assert [line.rpartition(" ")[2] for line in lines[:-1]] == ["0%", "20%", "40%", "60%", "80%", "100%"]
-    assert "✓" in lines[-1]
+    first, *lines, last = out.getvalue().splitlines()
+    assert "fetching" in first
+    assert [line.rpartition(" ")[2] for line in lines] == ["0%", "20%", "40%", "60%", "80%", "100%"]
+    assert "✓" in last
+
+
+GO = """
+echo "$1 $$" >> "$HOME/go.log"
+case "$1" in
+  list) echo "go: downloading some/module v1.0.0" >&2; echo some/package ;;
+  build) for last; do case "$last" in */bin/) out=$last ;; esac; done
+         sleep 1; mkdir -p "$out"; printf '#!/bin/sh\n' > "$out/pulumi" ;;
+esac
+"""
+
+
+def install(machine: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tools" / "pulumi" / "install.py"), str(machine.parent / "cache")],
+        env={"PATH": str(machine), "HOME": str(machine.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=signals.usual,
+    )
+
+
+def test_a_second_set_up_waits_for_the_first_ones_build(machine: Path) -> None:
+    for name in ("mkdir", "sleep"):
+        (machine / name).unlink(missing_ok=True)
+        (machine / name).symlink_to(shutil.which(name) or name)
+    give(machine, "go", GO)
+    (machine.parent / "cache" / ".making-by-one-that-was-killed").mkdir(parents=True)
+    both = [install(machine) for _ in range(2)]
+    done = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert done[0][0] == done[1][0], "one CLI"
+    log = (machine.parent / "go.log").read_text().split()
+    assert log[::2] == ["list", "build"], "built once"
+    said = sorted((err for _, err in done), key=len)
+    assert "another set-up is getting it" in said[0]
+    assert "1 Go modules so far" in said[1]
+    [made] = (machine.parent / "cache").iterdir()
+    assert made.name.startswith("pulumi-")
+
+
+def test_a_build_that_is_killed_ends_go_too(machine: Path) -> None:
+    for name in ("sleep", "setpriv"):
+        (machine / name).unlink(missing_ok=True)
+        (machine / name).symlink_to(shutil.which(name) or name)
+    give(machine, "go", 'case "$1" in build) echo $$ >> "$HOME/go.pid"; exec sleep 60;; esac')
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process = install(machine)
+        try:
+            pids = machine.parent / "go.pid"
+            while not (pids.exists() and pids.read_text().endswith("\n")):
+                time.sleep(0.02)
+            pid = int(pids.read_text())
+            process.send_signal(number)
+            process.communicate(timeout=20)
+            until = time.monotonic() + 10
+            while start_time(pid) is not None and time.monotonic() < until:
+                time.sleep(0.02)
+            assert start_time(pid) is None, number
+            pids.unlink()
+        finally:
+            process.kill()
 
 
 SCRIPT = """

@@ -6,6 +6,8 @@ Pulumi's official installer. Needs the project's virtual environment for the las
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -15,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
 HERE = Path(__file__).resolve().parent
 VERSION = "3.259.0"
+SCRATCH = ".making-"
+"""How folders of the cache begin in which a CLI is being made."""
 OLDEST = (3, 208)
 """PULUMI_OPTION_* came with 3.208."""
 HOST = """#!/bin/sh
@@ -36,8 +40,8 @@ unset PYTHONDONTWRITEBYTECODE
 exec "${python:-python3}" "$(dirname "$0")/../language_host.py" "$@"
 """
 
-Progress = Callable[[float | None], None]
-"""Hears how much of a build is done, 0 to 1; None: a download, which does not say."""
+Progress = Callable[[str, float | None], None]
+"""Hears what is being done, and how much of it is done, 0 to 1; None: nobody knows."""
 
 
 class CannotInstallError(Exception):
@@ -48,34 +52,42 @@ class CannotInstallError(Exception):
 
 
 class Teller:
-    """Shows progress: one line that fills up on a terminal, a line for every fifth elsewhere."""
+    """Shows progress: one line that fills up on a terminal; elsewhere a line for each part and every fifth."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._told = -1
+        self._told = ("", -1)
         self._began = time.monotonic()
 
-    def __call__(self, share: float | None) -> None:
+    def __call__(self, doing: str, share: float | None) -> None:
         """Show how far it is."""
-        head = f"pulumi {VERSION}: building from source, about 7 minutes, once"
-        if share is None:
-            self._out.write(f"pulumi {VERSION}: downloading ...\n")
-        elif self._out.isatty():
-            full = round(share * 10)
-            self._out.write(f"\r{head} {'█' * full}{'░' * (10 - full)} {share:4.0%}\x1b[K")
-        elif int(share * 5) > self._told:
-            self._out.write(f"{head} ... {share:.0%}\n")
-        self._told = max(self._told, int((share or 0) * 5))
+        part = (re.sub(r"\d+", "", doing), int((share or 0) * 5))
+        if self._out.isatty():
+            full = round((share or 0) * 10)
+            bar = "" if share is None else f"{'█' * full}{'░' * (10 - full)} {share:4.0%}  "
+            # a line that is longer than the terminal could not be overwritten
+            line = f"pulumi {VERSION} {bar}{doing}"[: _columns(self._out) - 1]
+            self._out.write(f"\r{line}\x1b[K")
+        elif part != self._told:
+            self._out.write(f"pulumi {VERSION}: {doing} ..." + ("\n" if share is None else f" {share:.0%}\n"))
+        self._told = part
         self._out.flush()
 
     def over(self, *, good: bool) -> None:
         """End the line, if one was begun."""
-        if self._told < 0:
+        if self._told[1] < 0:
             return
         if self._out.isatty():
             self._out.write("\r\x1b[K")
         sign = "✓" if good else "✗"
         self._out.write(f"pulumi {VERSION} {sign} {time.monotonic() - self._began:.0f}s\n")
+
+
+def _columns(terminal: TextIO) -> int:
+    try:
+        return os.get_terminal_size(terminal.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def ensure_cli(cache: Path, progress: Progress) -> Path:
@@ -90,11 +102,31 @@ def ensure_cli(cache: Path, progress: Progress) -> Path:
     if not program.exists() and older.exists():
         folder, program = older.parents[1], older
     if not program.exists():
-        (_build if shutil.which("go") else _download)(folder, progress)
+        with _only_one(cache, progress):
+            if not program.exists():
+                (_build if shutil.which("go") else _download)(folder, progress)
     if (folder / "official").exists():
         return program
     add_host(folder)
     return program
+
+
+@contextlib.contextmanager
+def _only_one(cache: Path, progress: Progress) -> Iterator[None]:
+    """Keep a second set-up waiting, which would take as long; the lock dies with its holder."""
+    cache.mkdir(parents=True, exist_ok=True)
+    lock = os.open(cache, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("another set-up is getting it; waiting for that one", None)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob(f"{SCRATCH}*"):  # of one that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(lock)
 
 
 def on_path() -> Path | None:
@@ -123,10 +155,9 @@ def add_host(folder: Path) -> None:
 
 
 def _build(folder: Path, progress: Progress) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=SCRATCH) as scratch:
         flag = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{VERSION}"
-        argv = ["go", "build", "-v", "-mod=readonly", "-trimpath", "-tags", "osusergo,grpcnotrace"]
+        argv = ["build", "-v", "-mod=readonly", "-trimpath", "-tags", "osusergo,grpcnotrace"]
         argv += ["-ldflags", flag, "-o", f"{scratch}/bin/", "tool"]
         # Go's own scratch space too: an interrupted build leaves nothing of it
         env = {**os.environ, "CGO_ENABLED": "0", "GOTMPDIR": scratch}
@@ -142,42 +173,78 @@ def _build(folder: Path, progress: Progress) -> None:
             raise CannotInstallError(
                 f"the Pulumi CLI {VERSION} could not be built with Go",
                 means=tail,
-                cure="put Pulumi on PATH by hand (pulumi.com/docs/install), then run this again",
+                cure="cure what Go says (it has to be >= 1.25, and to reach its module proxy), or put Pulumi on "
+                "PATH by hand (pulumi.com/docs/install); run this again",
             )
         _keep(Path(scratch), folder)
 
 
 def _compile(argv: list[str], env: dict[str, str], progress: Progress) -> tuple[int, str]:
-    """Run `go build`, which names each package that it has to compile; exit code and what else it said."""
-    progress(0.0)
-    listed = subprocess.run(
-        ["go", "list", "-mod=readonly", "-deps", "tool"],
-        cwd=HERE,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    packages = set(listed.stdout.split())
-    compiled, rest = 0, []
-    with subprocess.Popen(argv, cwd=HERE, env=env, stderr=subprocess.PIPE, text=True) as process:
+    """Run `go build`, which names each package that it has to compile; exit code and what else it said.
+
+    Before, Go fetches what is to be compiled, and names each module.
+    """
+    modules, packages, compiled = 0, set[str](), 0
+    building = "building from source, about 7 minutes, once"
+
+    def fetched(line: str) -> bool:
+        nonlocal modules
+        if not line.startswith("go: downloading "):
+            return False
+        modules += 1
+        progress(f"fetching its source, {modules} Go modules so far", None)
+        return True
+
+    def built(line: str) -> bool:
+        nonlocal compiled
+        if line.strip() not in packages:
+            return fetched(line)
+        compiled += 1
+        progress(building, compiled / len(packages))
+        return True
+
+    progress("fetching its source", None)
+    code, listed, said = _go(["list", "-mod=readonly", "-deps", "tool"], env, fetched)
+    if code:
+        return code, said
+    packages |= set(listed.split())
+    progress(building, 0.0)
+    code, _, said = _go(argv, env, built)
+    return code, said
+
+
+def _go(argv: list[str], env: dict[str, str], hears: Callable[[str], bool]) -> tuple[int, str, str]:
+    """Run Go: its exit code, stdout, and the lines of stderr that `hears` did not take. It dies with us."""
+    dying = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+    with tempfile.TemporaryFile("w+", dir=env["GOTMPDIR"]) as out:
+        process = subprocess.Popen(
+            [*dying, "go", *argv],
+            cwd=HERE,
+            env=env,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         assert process.stderr
-        for line in process.stderr:
-            if line.strip() in packages:
-                compiled += 1
-                progress(compiled / len(packages))
-            elif not line.startswith("go: downloading"):
-                rest.append(line)
-    return process.returncode, listed.stderr + "".join(rest)
+        try:
+            rest = "".join(line for line in process.stderr if not hears(line))
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # its compilers too
+            raise
+        finally:
+            code = process.wait()
+        out.seek(0)
+        return code, out.read(), rest
 
 
 def _download(folder: Path, progress: Progress) -> None:
-    progress(None)
+    progress("downloading", None)
     from pulumi.automation import PulumiCommand
     from semver import VersionInfo
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".downloading-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=SCRATCH) as scratch:
         try:
             PulumiCommand.install(root=scratch, version=VersionInfo.parse(VERSION))
         except Exception as error:
@@ -192,7 +259,7 @@ def _download(folder: Path, progress: Progress) -> None:
 
 
 def _keep(scratch: Path, folder: Path) -> None:
-    """Move a finished build into place; another process may have been faster, which is as good."""
+    """Move a finished CLI into place."""
     folder.mkdir(parents=True, exist_ok=True)
     for item in scratch.iterdir():
         if not (folder / item.name).exists():
