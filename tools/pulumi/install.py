@@ -52,7 +52,7 @@ class CannotInstallError(Exception):
 
 
 class Teller:
-    """Shows progress: one line that fills up on a terminal; elsewhere a line for each part and every fifth."""
+    """Shows progress: one line that fills up on a terminal; elsewhere a line a part and a fifth."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -173,8 +173,8 @@ def _build(folder: Path, progress: Progress) -> None:
             raise CannotInstallError(
                 f"the Pulumi CLI {VERSION} could not be built with Go",
                 means=tail,
-                cure="cure what Go says (it has to be >= 1.25, and to reach its module proxy), or put Pulumi on "
-                "PATH by hand (pulumi.com/docs/install); run this again",
+                cure="cure what Go says (it has to be >= 1.25, and to reach its module proxy), or put "
+                "Pulumi on PATH by hand (pulumi.com/docs/install); run this again",
             )
         _keep(Path(scratch), folder)
 
