@@ -5,6 +5,7 @@ Figures of a busy machine mean little, so each is measured several times, and th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -53,13 +54,18 @@ def step_milliseconds() -> float:
     return max(0.0, (many - one) / _NO_OPS * 1000)
 
 
+def world_name() -> str:
+    """The benchmark's own: worlds that run are left alone."""
+    return f"bench-{os.getpid()}"
+
+
 def world_seconds() -> float:
     """A world without stacks, from nothing to answering, median of three."""
     from rehearsal import launch
 
     def once() -> float:
         started = time.perf_counter()
-        with launch.world(f"bench-{os.getpid()}"):
+        with launch.world(world_name()):
             return time.perf_counter() - started
 
     return statistics.median(once() for _ in range(3))
@@ -88,12 +94,12 @@ class Timed:
 def rehearsed() -> Timed:
     """Bring a world up with its stacks, then rehearse on it; the world is gone afterwards.
 
-    The world's name is its own: worlds that run are left alone. LifeboatError when any of it failed, since
+    LifeboatError when any of it failed, since
     figures of a failed rehearsal mean nothing.
     """
     from rehearsal import launch
 
-    name = f"bench-{os.getpid()}"
+    name = world_name()
     with tempfile.TemporaryDirectory() as folder:
         try:
             up = _timed("world", "up", "--name", name)
@@ -117,10 +123,17 @@ def of_rehearsal(timed: Timed) -> list[Figure]:
 
 def _timed(*arguments: str) -> float:
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "rehearsal.cli", *arguments], check=False, stdout=sys.stderr)
-    if done.returncode != 0:
+    process = subprocess.Popen([sys.executable, "-m", "rehearsal.cli", *arguments], stdout=sys.stderr)
+    try:
+        code = process.wait()
+    except BaseException:  # it tidies up as we do
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        raise
+    if code != 0:
         raise LifeboatError(
-            f"`dr {' '.join(arguments[:2])}` failed (exit code {done.returncode})",
+            f"`dr {' '.join(arguments[:2])}` failed (exit code {code})",
             means="there is nothing to measure; what it said is above",
         )
     return time.perf_counter() - started

@@ -19,9 +19,9 @@ from rehearsal import measures
 from rehearsal.company import EDGE, STANDBY, Platform
 from rehearsal.forecast import Seen, forecast
 from rehearsal.measures import Loss, Outage, Request
+from rehearsal.results import LOST
 from rehearsal.world import WorldSettings, fetch
 
-LOST = "lost.csv"
 Row = tuple[str, int]
 """A customer and the number of its write."""
 

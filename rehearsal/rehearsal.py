@@ -6,6 +6,7 @@ in a process of its own, as a person would start it who has taken the recovery r
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -17,11 +18,12 @@ from pathlib import Path
 from recovery import continuity, reports
 from recovery.engine import record as records
 from recovery.errors import InputError, LifeboatError
-from rehearsal import company, findings, measures
+from rehearsal import company, findings, measures, results
 from rehearsal.company import Platform
 from rehearsal.customers import Customers
 from rehearsal.findings import Findings
 from rehearsal.observer import Observer
+from rehearsal.results import LOST, NAMES, REQUESTS
 from rehearsal.steering import Steering
 from rehearsal.story import Story
 
@@ -61,8 +63,8 @@ class Rehearsal:
         edge = platform.edge()
         names = (edge.service_name, edge.failover_name)
         self._watch = Watch(
-            Customers(self._settings, names[0], out=out / "requests.jsonl"),
-            Observer(self._settings, service=names[0], failover_name=names[1], out=out / "names.jsonl"),
+            Customers(self._settings, names[0], out=out / REQUESTS),
+            Observer(self._settings, service=names[0], failover_name=names[1], out=out / NAMES),
         )
 
     def carry_out(self, began: float) -> tuple[reports.Report, reports.Story, Findings]:
@@ -135,7 +137,8 @@ class Rehearsal:
             found.exit_code = child.wait()
         except BaseException:
             child.terminate()
-            child.wait(10)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # whoever ends the world ends it too
+                child.wait(10)
             raise
         runs = [name for name in records.names(self._platform.state) if name not in before]
         if not runs:
@@ -181,7 +184,7 @@ class Rehearsal:
         found.loss = customers.read_back(patience=5 if found.exit_code else _SERVED_WITHIN_S)
         for client in found.loss.unread:
             found.problems.append(f"the rows of {client} could not be read back")
-        findings.write_lost(self._out / findings.LOST, found.loss)
+        findings.write_lost(self._out / LOST, found.loss)
         if wrong := findings.compare_with_log(self._platform, found, customers.requests()):
             found.problems.append(wrong)
         else:
@@ -198,15 +201,17 @@ class Rehearsal:
         found.switched = f"on {len(switched) - resolvers} name servers and {resolvers} resolvers"
 
 
-def rehearse(platform: Platform, story: Story, *, scenario: str, out: Path) -> bool:
-    """Bring the platform up if need be, lose its region, write the report; whether all of it held."""
-    began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
+def rehearse(platform: Platform, story: Story, *, scenario: str, out: Path, began: float) -> bool:
+    """Bring the platform up if need be, lose its region, write the report; whether all of it held.
+
+    `began` (monotonic): when all of it was started, the world too.
+    """
     if gone := Steering(platform.settings).lost():
         raise InputError(
             f"this world has already lost {', '.join(gone)}",
             cure="end it (./dr world down) and rehearse on a fresh one",
         )
+    results.begin(out)
     if not company.is_up(platform):
         company.bring_up(platform, story)
     report, readable, found = Rehearsal(platform, story, scenario=scenario, out=out).carry_out(began)

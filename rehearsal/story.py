@@ -9,6 +9,15 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from recovery.terminal import redraws
+
+_MARGIN = 11
+"""Columns that the topic takes."""
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
 
 class Story:
     """Tells events. `quiet` events (JSON apart) are those that a terminal shows in another way."""
@@ -16,7 +25,7 @@ class Story:
     def __init__(self, *, as_json: bool = False, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self.as_json = as_json
-        self._terminal = self._out.isatty() and not as_json
+        self._terminal = redraws(self._out) and not as_json
         self._lock = threading.Lock()
         self._open = ""
         self._column = 0
@@ -32,9 +41,9 @@ class Story:
                 self._print(json.dumps(row, default=str, ensure_ascii=False))
             elif self._terminal:
                 self._close()
-                self._print(f"{topic:<10} {text}")
+                self._print(f"{topic:<{_MARGIN - 1}} {text}")
             else:
-                self._print(f"{now:%H:%M:%S} {topic:<10} {text}")
+                self._print(f"{now:%H:%M:%S} {topic:<{_MARGIN - 1}} {text}")
 
     def add(self, topic: str, text: str, **data: Any) -> None:
         """An event that a terminal shows at the end of the topic's line; elsewhere like `tell`."""
@@ -42,24 +51,24 @@ class Story:
             self.tell(topic, text, **data)
             return
         with self._lock:
-            if self._open != topic:
+            self._erase()
+            if self._open != topic or not self._fits(text):
                 self._close()
                 self._begin(topic)
-            self._erase()
             self._write(f"{text}   ")
 
     def doing(self, topic: str, text: str) -> None:
         """What takes a while now: a terminal shows it until the topic's next event."""
         with self._lock:
             if self._terminal:
-                if self._open != topic:
+                self._erase()
+                if self._open != topic or not self._fits(text):
                     self._close()
                     self._begin(topic)
-                self._erase()
-                # what does not fit into the line could not be erased again
-                if self._column + len(text) < shutil.get_terminal_size().columns:
-                    self._write(text)
-                    self._passing = len(text)
+                # what does not fit into a line could not be erased again
+                shown = text[: max(0, _columns() - self._column - 1)]
+                self._write(shown)
+                self._passing = len(shown)
 
     def line(self, text: str) -> None:
         """A line of its own, for people; not told as JSON."""
@@ -86,9 +95,13 @@ class Story:
         with self._lock:
             self._close()
 
+    def _fits(self, text: str) -> bool:
+        """Whether the open line has room for it; a new line takes whatever comes."""
+        return self._column <= _MARGIN or self._column + len(text) < _columns()
+
     def _begin(self, topic: str) -> None:
         self._open, self._column = topic, 0
-        self._write(f"{topic:<10} ")
+        self._write(f"{topic:<{_MARGIN - 1}} ")
 
     def _write(self, text: str) -> None:
         self._column += len(text)
@@ -105,7 +118,8 @@ class Story:
     def _close(self) -> None:
         if self._open:
             self._erase()
-            self._out.write("\n")
+            # a line that only said what was going on says nothing any more
+            self._out.write("\n" if self._column > _MARGIN else "\r\x1b[K")
             self._open = ""
 
     def _print(self, line: str) -> None:

@@ -72,6 +72,7 @@ def usage() -> str:
 
 
 def _call(verb: str, args: list[str]) -> int:
+    from recovery.cli.ending import INTERRUPTED, unforeseen
     from recovery.errors import LifeboatError, of_the_disk
 
     try:
@@ -81,10 +82,12 @@ def _call(verb: str, args: list[str]) -> int:
         return _tell(error, args)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        return _tell(of_the_disk(error) or _unknown(verb, error), args)
+        return _tell(of_the_disk(error) or unforeseen(verb, error), args)
     return 0
 
 
@@ -94,24 +97,6 @@ def _tell(error: LifeboatError, args: list[str]) -> int:
         print(json.dumps({"error": problem}))
     print(f"✗ {error}", file=sys.stderr)
     return int(error.exit_code)
-
-
-def _unknown(verb: str, error: Exception) -> LifeboatError:
-    """An error of ours, told as any other; its traceback is kept in a file."""
-    import tempfile
-    import traceback
-
-    from recovery.errors import LifeboatError
-
-    with tempfile.NamedTemporaryFile(
-        "w", prefix=f"dr-{verb}-", suffix=".traceback.txt", delete=False
-    ) as file:
-        file.write("".join(traceback.format_exception(error)))
-    return LifeboatError(
-        f"dr {verb} met something that it does not know: {type(error).__name__}: {error}",
-        means="it ended there; a run that was under way is kept as far as it was",
-        cure=f"read {file.name}; a run goes on with: dr resume",
-    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import compress
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live as RichLive
@@ -27,6 +27,11 @@ _STYLES = {
     "asks": "yellow",
 }
 _SIGNS = {"ok": "✓", "failed": "✗", "started": "▶", "skipped": "-", "waits": "·", "asks": "?"}
+
+_TEXT = 3
+"""The column that says what happens."""
+_OWNERS_FROM, _ESTIMATES_FROM = 100, 70
+"""Widths of a terminal from which those columns are shown."""
 
 
 @dataclass
@@ -85,16 +90,22 @@ class Live:
         """Draw the last state and give the terminal back."""
         self._live.stop()
 
-    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it; called by rich, five times a second."""
-        now = datetime.now(UTC)
+        now, width = datetime.now(UTC), options.max_width
+        # a narrow terminal keeps what happens, and how long it has taken
+        shown = (True, width >= _OWNERS_FROM, True, True, width >= _ESTIMATES_FROM)
         with self._lock:
             yield self._title(now)
+            rows = [self._cells(name, row, now) for name, row in self._rows.items()]
             table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-            for cut in (False, False, False, True, False):  # what happens now gets the room that is left
-                table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if cut else None)
-            for name, row in self._rows.items():
-                table.add_row(*self._cells(name, row, now))
+            for column in compress(range(len(shown)), shown):
+                if column == _TEXT:  # gets the room that is left
+                    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+                else:
+                    table.add_column(no_wrap=True, min_width=max(len(row[column]) for row in rows))
+            for row in rows:
+                table.add_row(*compress(row, shown))
             yield table
             yield from (Text(f"\n{text}", style="yellow") for text in self._decisions.values())
 
@@ -103,10 +114,10 @@ class Live:
         passed = ((self._over or now) - self._since).total_seconds()
         promised = f"promised {human(promise.rto)} / loss {human(promise.rpo)}"
         return Text.assemble(
-            "\n  ", (self._head, "bold"), f"      {promised}      RTO clock ", (clock_face(passed), "bold")
+            "\n  ", (self._head, "bold"), f"   {promised}   RTO clock ", (clock_face(passed), "bold")
         )
 
-    def _cells(self, name: str, row: _Row, now: datetime) -> list[Any]:
+    def _cells(self, name: str, row: _Row, now: datetime) -> list[Text]:
         step = self._bound.plan.step(name)
         style = _STYLES[row.status]
         seconds = row.seconds

@@ -9,6 +9,7 @@ from datetime import datetime
 from recovery.cli.common import show_json
 from recovery.engine.events import Event, Listener
 from recovery.plans.loading import Bound
+from recovery.terminal import redraws
 from recovery.units import clock_face
 
 SIGNS = {
@@ -101,7 +102,7 @@ def listener(bound: Bound, since: datetime, *, json: bool) -> Listener:
     """What suits the output: JSON, a live view in a terminal, or plain lines."""
     if json:
         return as_json
-    if sys.stdout.isatty():
+    if redraws(sys.stdout):
         from recovery.cli.live import Live
 
         return Live(bound, since)

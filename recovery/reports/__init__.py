@@ -12,7 +12,10 @@ from recovery.reports.building import Observations, Story, Tick, build
 from recovery.reports.model import Forecast, Report
 from recovery.reports.text import summary
 
-__all__ = ["Forecast", "Observations", "Report", "Story", "Tick", "build", "summary", "write"]
+FILES = ("report.json", "report.html")
+"""What `write` leaves in a folder."""
+
+__all__ = ["FILES", "Forecast", "Observations", "Report", "Story", "Tick", "build", "summary", "write"]
 
 
 def write(folder: Path, report: Report, story: Story) -> tuple[Path, Path]:
@@ -20,7 +23,7 @@ def write(folder: Path, report: Report, story: Story) -> tuple[Path, Path]:
     from recovery.reports.html import page
 
     folder.mkdir(parents=True, exist_ok=True)
-    data, readable = folder / "report.json", folder / "report.html"
+    data, readable = (folder / name for name in FILES)
     data.write_text(report.as_json())
     readable.write_text(page(report, story))
     return data, readable

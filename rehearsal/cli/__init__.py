@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import typer
 
+from recovery.cli.ending import INTERRUPTED, unforeseen
 from recovery.errors import LifeboatError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def main() -> None:
-    """Run the command line; errors are sentences on stderr, exit codes those of `recovery.errors`."""
-    from rehearsal.cli import bench, rehearse, world
+    """Run the command line; errors are sentences on stderr, exit codes those of `recovery.errors`.
 
-    app.add_typer(world.app, name="world")
-    app.command("rehearse")(rehearse.rehearse)
-    app.command("bench")(bench.bench)
+    Where events are told as JSON, an error is one too.
+    """
     try:
+        from rehearsal.cli import bench, rehearse, world
+
+        app.add_typer(world.app, name="world")
+        app.command("rehearse")(rehearse.rehearse)
+        app.command("bench")(bench.bench)
         app(prog_name="dr")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except LifeboatError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error)
+    except Exception as error:
+        _end(unforeseen(next(iter(sys.argv[1:]), ""), error))
+
+
+def _end(error: LifeboatError) -> None:
+    if "--json" in sys.argv:
+        problem = {"what": error.what, "means": error.means, "cure": error.cure}
+        print(json.dumps({"event": "error", "error": problem}, ensure_ascii=False), flush=True)
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)

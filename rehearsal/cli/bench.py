@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from recovery.errors import InputError
 from rehearsal import bench as benches
+from rehearsal import launch
+from rehearsal.cli.interrupt import tidy
 
 
 def bench(
@@ -17,16 +21,22 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure what Lifeboat itself costs. Exit code 1: a figure is over its limit."""
-    figures = benches.quick()
-    if not quick:
-        figures += benches.of_rehearsal(benches.rehearsed())
+    with tidy(partial(launch.down, benches.world_name()), left="nothing is left behind"):
+        figures = benches.quick()
+        if not quick:
+            figures += benches.of_rehearsal(benches.rehearsed())
     found = {
         "version": 1,
         "machine": benches.load(),
         "figures": [f.__dict__ | {"kept": f.kept} for f in figures],
     }
     if out:
-        out.write_text(json.dumps(found, indent=1) + "\n")
+        try:
+            out.write_text(json.dumps(found, indent=1) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"--out {out}: {error.strerror}", cure="name a file that you may write"
+            ) from error
     if as_json:
         print(json.dumps(found))
     else:

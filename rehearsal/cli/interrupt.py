@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from recovery.cli.ending import INTERRUPTED
+from recovery.terminal import redraws
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_CODE = 128 + signal.SIGINT
 
 
 @contextlib.contextmanager
-def tidy(clean: Callable[[], object], *, left: str) -> Iterator[None]:
+def tidy(*clean: Callable[[], object], left: str) -> Iterator[None]:
     """Run the block; when it is interrupted, call `clean`, say what is `left`, and exit with code 130.
 
     Call from the main thread. A second Ctrl-C does not disturb the cleaning.
@@ -27,13 +29,14 @@ def tidy(clean: Callable[[], object], *, left: str) -> Iterator[None]:
     except KeyboardInterrupt:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        if sys.stdout.isatty():
+        if redraws(sys.stdout):
             sys.stdout.write("\x1b[?25h\n")  # a live view hides the cursor
             sys.stdout.flush()
         print("interrupted; tidying up", file=sys.stderr, flush=True)
-        clean()
+        for part in clean:
+            part()
         print(left, file=sys.stderr)
-        sys.exit(_CODE)
+        sys.exit(INTERRUPTED)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -16,8 +17,9 @@ from types import ModuleType
 
 import pytest
 
+from recovery import reports
 from recovery.errors import InputError
-from rehearsal import launch
+from rehearsal import launch, results
 from rehearsal.processes import start_time
 from rehearsal.story import Story
 from tests.fakes import signals
@@ -93,6 +95,46 @@ def test_a_full_disk_is_named_as_such(machine: Path) -> None:
     said = refusal(dr(machine, "rehearse", "region-loss"), machine)
     assert "is full" in said
     assert "free some space" in said
+
+
+def packages(machine: Path, python: str) -> Path:
+    """A virtual environment that is set up, with that for a Python."""
+    give(machine, "python3.12", python)
+    venv = machine.parent / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(machine / "python3.12")
+    shutil.copy(ROOT / "requirements.lock", venv / "lifeboat.lock")
+    (venv / "lifeboat.folder").write_text(f"{ROOT}\n")
+    return venv
+
+
+def test_neither_a_missing_home_nor_the_callers_own_python_is_in_the_way(machine: Path) -> None:
+    venv = packages(machine, 'echo "home:$HOME path:$PYTHONPATH utf8:$PYTHONUTF8"')
+    env = {"PATH": str(machine), "LIFEBOAT_VENV": str(venv), "PYTHONPATH": "/mine", "PYTHONHOME": "/mine"}
+    command = [str(ROOT / "dr"), "status"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done
+    assert done.stdout == f"home:{pwd.getpwuid(os.getuid()).pw_dir} path: utf8:1\n"
+
+
+def test_a_folder_that_is_no_folder_of_packages_is_refused(machine: Path) -> None:
+    """Root may write everywhere: a link that leads nowhere can be followed by nobody."""
+    give(machine, "python3.12")
+    env = {"PATH": str(machine), "HOME": str(machine), "LIFEBOAT_VENV": "/proc/1/no-venv"}
+    command = [str(ROOT / "dr"), "status"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
+    assert "cannot be written" in refusal(done, machine)
+    assert "LIFEBOAT_VENV" in done.stderr
+
+
+def test_a_checkout_that_was_moved_is_set_up_again(machine: Path) -> None:
+    """Its virtual environment would run the code of the place it came from."""
+    venv = packages(machine, 'case "$*" in *"-m venv"*) echo "made anew" >&2; exit 1;; esac')
+    assert dr(machine, "status").returncode == 0
+    (venv / "lifeboat.folder").write_text("/elsewhere\n")
+    moved = dr(machine, "status")
+    assert moved.returncode == 2
+    assert "made anew" in moved.stderr
 
 
 def test_a_set_up_that_fails_shows_why(machine: Path) -> None:
@@ -258,6 +300,36 @@ with tidy(clean, left="nothing is left behind"):
 """
 
 
+def test_results_go_to_a_folder_that_can_be_written_or_nothing_begins(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    command = [sys.executable, "-m", "rehearsal.cli", "rehearse", "region-loss", "--json", "--out"]
+    command.append(str(tmp_path / "file"))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert "no report can be written" in done.stderr and "--out DIR" in done.stderr
+    [told] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told["event"] == "error"
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_rehearsal_does_not_add_to_an_earlier_ones_results(tmp_path: Path) -> None:
+    out = results.folder(tmp_path / "a" / "b")
+    files = [*reports.FILES, results.REQUESTS, results.NAMES, results.LOST]
+    for name in (*files, "notes-of-my-own.txt"):
+        (out / name).write_text("old")
+    results.give_up(out)  # a whole report stays
+    assert len(list(out.iterdir())) == len(files) + 1
+    results.begin(out)
+    assert [file.name for file in out.iterdir()] == ["notes-of-my-own.txt"]
+
+
+def test_a_rehearsal_that_came_to_no_report_leaves_nothing(tmp_path: Path) -> None:
+    out = results.folder(tmp_path / "out")
+    (out / results.REQUESTS).write_text("half")
+    results.give_up(out)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_command_tidies_up_even_when_it_is_interrupted_again(number: signal.Signals) -> None:
     process = subprocess.Popen(
@@ -316,21 +388,39 @@ class Terminal(io.StringIO):
         while (back := text.find("\b")) >= 0:
             count = len(text[back:]) - len(text[back:].lstrip("\b"))
             text = text[: back - count] + text[back + count :].removeprefix("\x1b[K")
-        return [line.rstrip() for line in text.split("\n")]
+        return [line.rpartition("\r\x1b[K")[2].rstrip() for line in text.split("\n")]
 
 
 def test_a_terminal_shows_what_takes_a_while_only_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", "64")
+    monkeypatch.setenv("TERM", "xterm")
     out = Terminal()
     story = Story(out=out)
     story.doing("stacks", "edge ...")
     assert out.shown() == ["stacks     edge ..."]
     story.add("stacks", "edge ✓ 19 resources 22s")
-    story.doing("stacks", "a text that does not fit any more")
-    story.add("stacks", "dr-aws ✓ 126 resources 15s")
+    story.doing("stacks", "a text")
+    assert out.shown()[0].endswith("22s   a text")
+    story.add("stacks", "dr-aws ✓ 126 res 15s")
+    story.doing("service", "a text that is longer than one whole line of this terminal would be")
+    assert len(out.shown()[-1]) < 64
+    story.end()
+    story.add("stacks", "prod ✓ 146 resources 22s")
+    story.add("stacks", "policies: 29 rules, 0 violations")
     story.tell("service", "answers")
     assert out.shown() == [
-        "stacks     edge ✓ 19 resources 22s   dr-aws ✓ 126 resources 15s",
+        "stacks     edge ✓ 19 resources 22s   dr-aws ✓ 126 res 15s",
+        "stacks     prod ✓ 146 resources 22s",
+        "stacks     policies: 29 rules, 0 violations",
         "service    answers",
         "",
     ]
+
+
+def test_a_dumb_terminal_gets_lines_with_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    out = Terminal()
+    story = Story(out=out)
+    story.doing("stacks", "edge ...")
+    story.add("stacks", "edge ✓")
+    assert out.getvalue()[9:] == "stacks     edge ✓\n"

@@ -56,13 +56,14 @@ class Teller:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._redraws = out.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
         self._told = ("", -1)
         self._began = time.monotonic()
 
     def __call__(self, doing: str, share: float | None) -> None:
         """Show how far it is."""
         part = (re.sub(r"\d+", "", doing), int((share or 0) * 5))
-        if self._out.isatty():
+        if self._redraws:
             full = round((share or 0) * 10)
             bar = "" if share is None else f"{'█' * full}{'░' * (10 - full)} {share:4.0%}  "
             # a line that is longer than the terminal could not be overwritten
@@ -77,7 +78,7 @@ class Teller:
         """End the line, if one was begun."""
         if self._told[1] < 0:
             return
-        if self._out.isatty():
+        if self._redraws:
             self._out.write("\r\x1b[K")
         sign = "✓" if good else "✗"
         self._out.write(f"pulumi {VERSION} {sign} {time.monotonic() - self._began:.0f}s\n")
