@@ -25,7 +25,7 @@ from rehearsal.story import Story
 from tests.fakes import signals
 
 ROOT = Path(__file__).resolve().parents[2]
-BASICS = "bash env readlink dirname uname awk df cmp sleep kill tail tr rm cp cat"
+BASICS = "bash env readlink dirname uname awk df cmp sleep kill tail tr rm cp cat mktemp stty cut id"
 
 
 @pytest.fixture
@@ -135,6 +135,27 @@ def test_a_checkout_that_was_moved_is_set_up_again(machine: Path) -> None:
     moved = dr(machine, "status")
     assert moved.returncode == 2
     assert "made anew" in moved.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_set_up_ends_at_once_with_all_it_began(machine: Path, number: signal.Signals) -> None:
+    script = 'case "$*" in *"-m venv"*) (echo $$ > "$HOME/pid"; exec sleep 60);; esac'
+    give(machine, "python3.12", script)
+    home, venv = machine.parent / "home", machine.parent / "venv"
+    home.mkdir()
+    env = {"PATH": str(machine), "HOME": str(home), "LIFEBOAT_VENV": str(venv), "TMPDIR": "/nonexistent"}
+    process = subprocess.Popen(
+        [str(ROOT / "dr"), "status"], env=env, stderr=subprocess.PIPE, text=True, preexec_fn=signals.usual
+    )
+    pid = home / "pid"
+    while not (pid.exists() and pid.read_text()):
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "interrupted; the same command goes on where this stopped"
+    assert start_time(int(pid.read_text())) is None
+    assert sorted(file.name for file in machine.parent.iterdir()) == ["bin", "home"]
 
 
 def test_a_set_up_that_fails_shows_why(machine: Path) -> None:
