@@ -17,8 +17,8 @@ from pathlib import Path
 
 from recovery import continuity, reports
 from recovery.engine import record as records
-from recovery.errors import InputError, LifeboatError
-from rehearsal import company, findings, measures, results
+from recovery.errors import LifeboatError
+from rehearsal import company, findings, measures
 from rehearsal.company import Platform
 from rehearsal.customers import Customers
 from rehearsal.findings import Findings
@@ -206,12 +206,6 @@ def rehearse(platform: Platform, story: Story, *, scenario: str, out: Path, bega
 
     `began` (monotonic): when all of it was started, the world too.
     """
-    if gone := Steering(platform.settings).lost():
-        raise InputError(
-            f"this world has already lost {', '.join(gone)}",
-            cure="end it (./dr world down) and rehearse on a fresh one",
-        )
-    results.begin(out)
     if not company.is_up(platform):
         company.bring_up(platform, story)
     report, readable, found = Rehearsal(platform, story, scenario=scenario, out=out).carry_out(began)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
 from recovery.cli import __main__ as dr
 from recovery.cli.carrying import View, carry
+from recovery.cli.live import Live
 from recovery.cli.watching import decision
 from recovery.clock import SystemClock
 from recovery.engine import beginning, database, inbox
-from recovery.engine.events import Event
+from recovery.engine.events import Event, Kind
 from recovery.engine.journal import Journal
 from recovery.engine.lease import Lease
 from recovery.engine.record import Account
+from recovery.plans import loading
 from tests.fakes import contracts
 from tests.fakes import engine as fake
 
@@ -302,3 +307,22 @@ def test_an_error_of_our_own_is_told_like_any_other_and_its_traceback_kept(
     code, out, _ = call(capsys, "status", "--json")
     assert code == 1 and "never heard of" in json.loads(out)["error"]["what"]
     assert "never heard of" in next(tmp_path.glob("dr-status-*.traceback.txt")).read_text()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_live_table_keeps_names_and_times_on_a_narrow_terminal(width: int) -> None:
+    bound = loading.load(ROOT / "plans" / "region-loss.yaml")
+    began = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+    console = Console(file=io.StringIO(), width=width)
+    live = Live(bound, began, console)
+    kinds: tuple[tuple[Kind, int], ...] = (("started", 0), ("ok", 75))
+    for kind, seconds in kinds:
+        at = began + timedelta(seconds=seconds)
+        live(Event(at, "run-1", kind, "verify-service", text="as expected " * 20))
+    live.close()
+    console.file = shown = io.StringIO()
+    console.print(live)
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    [row] = [line for line in lines if "verify-service" in line and "✓" in line]
+    assert "1m" in row and "as expected" in row
