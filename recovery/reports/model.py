@@ -17,7 +17,7 @@ class Measured(_Part):
     rto_s: float | None
     """First failed request of a customer to the first of several successes in a row."""
     rpo_s: float | None
-    """Age, at the loss, of the last write that survived."""
+    """How long before the loss the first acknowledged write was that is missing; 0 when none is."""
     acknowledged_writes: int | None
     lost_writes: int | None
     failed_requests: int | None
@@ -78,7 +78,7 @@ class Report(_Part):
     steps: tuple[StepLine, ...]
     journal: JournalLine
     wall_s: float
-    """From the loss (or the order to run) to the end of the report's business, here."""
+    """All of it, here: a rehearsal's from its command on, a run's from the order until it was over."""
 
     def kept(self) -> bool:
         """Whether the promises hold, here and in the forecast; what nobody measured breaks none."""

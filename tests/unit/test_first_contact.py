@@ -127,6 +127,30 @@ def test_a_folder_that_is_no_folder_of_packages_is_refused(machine: Path) -> Non
     assert "LIFEBOAT_VENV" in done.stderr
 
 
+def test_ctrl_c_counts_although_the_program_of_that_moment_outlives_it(machine: Path) -> None:
+    """A Python that is just ending does not hear it any more."""
+    for name in ("curl", "setpriv", "flock"):
+        give(machine, name)
+    deaf = 'trap "" INT; echo deaf >&2; sleep 1; echo /x/pulumi'
+    venv = packages(machine, f'case "$*" in *install.py*) {deaf};; *) echo went on;; esac')
+    env = {"PATH": str(machine), "HOME": str(machine), "LIFEBOAT_VENV": str(venv)}
+    process = subprocess.Popen(
+        [str(ROOT / "dr"), "rehearse", "region-loss"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=signals.usual,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "deaf\n"
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert out == ""
+    assert process.returncode == 130
+
+
 def test_a_checkout_that_was_moved_is_set_up_again(machine: Path) -> None:
     """Its virtual environment would run the code of the place it came from."""
     venv = packages(machine, 'case "$*" in *"-m venv"*) echo "made anew" >&2; exit 1;; esac')

@@ -149,6 +149,15 @@ def test_what_nobody_measured_is_null(record: RunRecord) -> None:
     assert "not measured" in summary(report, story)
 
 
+def test_a_page_does_not_claim_promises_that_nobody_measured(record: RunRecord, tmp_path: Path) -> None:
+    write(tmp_path, *assemble(record, journal(), Observations(), NO_FORECAST))
+    page = (tmp_path / "report.html").read_text()
+    assert "Nobody measured whether the promises were kept." in page
+    assert "The promises were" not in page
+    write(tmp_path, *assemble(record, journal(), SEEN, FORECAST))
+    assert "The promises were kept." in (tmp_path / "report.html").read_text()
+
+
 def test_promises_are_held_against_what_was_measured_and_what_is_forecast(record: RunRecord) -> None:
     assert assemble(record, journal(), SEEN, FORECAST)[0].kept()
     late = Forecast(rto_s=3601, rpo_s=780, scale=60, database_gb=50)
