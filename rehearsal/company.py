@@ -111,7 +111,10 @@ def platform(settings: WorldSettings) -> Platform:
     if program is None:
         raise InputError("there is no `pulumi` on the PATH", cure="start this by ./dr, which puts one there")
     pulumi = Path(program).parent
-    variables = environment(settings, pulumi=pulumi) | {"LIFEBOAT_PYTHON": sys.executable}
+    scratch = settings.home / "tmp"  # goes with the world, also when who uses it is killed
+    scratch.mkdir(exist_ok=True)
+    variables = environment(settings, pulumi=pulumi)
+    variables |= {"LIFEBOAT_PYTHON": sys.executable, "TMPDIR": str(scratch)}
     return Platform(settings, copy, variables, Pulumi(copy, variables, settings.home / "logs"))
 
 
@@ -119,8 +122,12 @@ def reach(settings: WorldSettings) -> Platform:
     """The same, and this whole process is pointed at the world: code of recovery finds its endpoints in the
     environment."""
     found = platform(settings)
+    own = os.environ.get("TMPDIR")  # where this process finds the homes of worlds
     os.environ.clear()
     os.environ.update(found.environment)
+    del os.environ["TMPDIR"]
+    if own is not None:
+        os.environ["TMPDIR"] = own
     return found
 
 
