@@ -11,7 +11,7 @@ import typer
 
 from recovery.errors import InputError
 from rehearsal import bench as benches
-from rehearsal import launch
+from rehearsal import launch, results
 from rehearsal.cli.interrupt import tidy
 
 
@@ -21,6 +21,10 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure what Lifeboat itself costs. Exit code 1: a figure is over its limit."""
+    if out:
+        if out.is_dir():
+            raise InputError(f"--out {out} is a folder", cure="name a file for the figures")
+        results.folder(out.parent)
     with tidy(partial(launch.down, benches.world_name()), left="nothing is left behind"):
         figures = benches.quick()
         if not quick:
