@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-from rehearsal import company, runtime
+from rehearsal import company
 from rehearsal.world import WorldSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts programs as somebody else")
-def test_a_program_that_only_root_can_reach_does_not_run_as_another_user(tmp_path: Path) -> None:
-    """setpriv reaches it, as it still has root's capabilities; a machine that boots does not."""
-    (tmp_path / "shut").mkdir(mode=0o700)
-    program = tmp_path / "shut" / "program"
-    shutil.copy(shutil.which("true") or "", program)
-    assert not runtime.runs(program, runtime.NOBODY)
-    assert runtime.runs(Path(shutil.which("true") or ""), runtime.NOBODY)
 
 
 def test_what_children_leave_in_temporary_folders_goes_with_the_world(
