@@ -75,10 +75,10 @@ def claim(home: Path, *, port: int) -> Claim:
         CLAIMS.chmod(0o1777)
     for second in range(FIRST, LAST + 1):
         prefix = f"127.{second}"
-        descriptor = _lock(CLAIMS / f"{prefix}.lock")
+        descriptor = _lock(claim_file(prefix))
         if descriptor is None:
             continue
-        taken = Claim(prefix, descriptor, CLAIMS / f"{prefix}.lock")
+        taken = Claim(prefix, descriptor, claim_file(prefix))
         _clean_after(taken, but=home)
         if not _free(f"{prefix}.0.1", port):
             taken.give_up()
@@ -91,6 +91,11 @@ def claim(home: Path, *, port: int) -> Claim:
         means="no rehearsal world can start on this machine",
         cure=f"end one with `./dr world down`; who holds them is in {CLAIMS}",
     )
+
+
+def claim_file(prefix: str) -> Path:
+    """The file whose lock is the claim on those addresses."""
+    return CLAIMS / f"{prefix}.lock"
 
 
 def _lock(file: Path) -> int | None:

@@ -56,9 +56,9 @@ def up(
 ) -> WorldSettings:
     """Start a world; the one of that name that already runs is answered as it is.
 
-    With `dies_with_us` the kernel ends it when this thread ends, however that happens. Raises InputError when
-    the machine cannot hold a world (no loopback range, no address free, disk full), LifeboatError when it did
-    not start.
+    With `dies_with_us` it ends, and clears up, when this thread ends, however that happens. Raises InputError
+    when the machine cannot hold a world (no loopback range, no address free, disk full), LifeboatError when
+    it did not start.
     """
     _needs_programs()
     home = homes.folder(name)
@@ -130,11 +130,13 @@ def _prepare(home: Path, name: str, prefix: str, *, scale: float, seed: int) -> 
 
 def _start(settings: WorldSettings, claim: homes.Claim, *, dies_with_us: bool) -> None:
     home = settings.home
-    prefix = ["setpriv", "--pdeathsig", "KILL"] if dies_with_us else []
+    prefix = ["setpriv", "--pdeathsig", "TERM"] if dies_with_us else []
+    parent = [str(os.getpid())] if dies_with_us else []
+    server = [sys.executable, "-m", "rehearsal.aws.server"]
     os.set_inheritable(claim.descriptor, True)
     with (home / "server.out").open("ab") as out:
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "rehearsal.aws.server", str(home), str(claim.descriptor)],
+            [*prefix, *server, str(home), str(claim.descriptor), *parent],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -1,6 +1,7 @@
-"""The control process of a world: `python -m rehearsal.aws.server HOME` serves AWS's APIs until it is ended.
+"""The control process of a world: `python -m rehearsal.aws.server HOME [CLAIM [PARENT]]`.
 
-It owns everything else of the world: PostgreSQL servers, machines and the network process die with it.
+It serves AWS's APIs until it is ended, and owns everything else of the world: PostgreSQL servers, machines
+and the network process die with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
 
+from rehearsal import home as homes
 from rehearsal.aws.faults import Faults
 from rehearsal.aws.plane import Plane
 from rehearsal.log import log, write_to
@@ -28,8 +30,11 @@ SLICES = ("rehearsal.aws.stores", "rehearsal.aws.names", "rehearsal.aws.rds", "r
 _WARM = ("sts", "iam", "ec2", "s3", "kms", "secretsmanager", "rds", "elbv2", "autoscaling", "route53", "acm")
 
 
-def main(home: Path) -> int:
-    """Serve the world that lives in `home`; returns when it was asked to end."""
+def main(home: Path, parent: int | None = None) -> int:
+    """Serve the world that lives in `home`; returns when it was asked to end.
+
+    A world with a `parent` ends when that is gone, and clears up: nobody else will.
+    """
     settings = WorldSettings.load(home)
     write_to(home / "world.log")
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
@@ -46,14 +51,21 @@ def main(home: Path) -> int:
     threading.Thread(target=server.serve_forever, daemon=True, name="api").start()
     threading.Thread(target=_warm, daemon=True, name="warm").start()
     _ready(home)
-    while not ended.wait(0.5):
+    while not ended.wait(0.5) and not _orphaned(parent):
         if network.poll() is not None:
             log.error("the network process ended", code=network.returncode)
             return 1
     world.end()
     network.terminate()
     network.wait(5)
+    if _orphaned(parent):
+        homes.remove(home)
+        homes.claim_file(settings.prefix).unlink(missing_ok=True)  # ours until this process is gone
     return 0
+
+
+def _orphaned(parent: int | None) -> bool:
+    return parent is not None and os.getppid() != parent
 
 
 def _moto() -> Any:
@@ -125,4 +137,4 @@ def keep_claim(descriptor: int) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         keep_claim(int(sys.argv[2]))
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[3:])))

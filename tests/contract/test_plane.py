@@ -6,8 +6,11 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,9 +19,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from rehearsal import home as homes
 from rehearsal import launch
 from rehearsal.aws.faults import Rule
 from rehearsal.environment import variables
+from rehearsal.processes import start_time
 from rehearsal.steering import Steering
 from rehearsal.world import WorldSettings
 
@@ -200,3 +205,32 @@ def test_nothing_is_left_of_a_world_that_was_killed() -> None:
     assert launch.find("test-killed") is None
     assert launch.down("test-killed")
     assert not settings.home.exists()
+
+
+OWNER = """
+import subprocess, sys, time
+from rehearsal import launch
+from rehearsal.environment import CHILD
+settings = launch.up("test-orphan", scale=600, dies_with_us=True)
+child = subprocess.Popen(["sleep", "60"], env={CHILD: str(settings.home)}, start_new_session=True)
+print(settings.home, settings.prefix, child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_world_clears_up_when_the_command_it_belongs_to_is_killed() -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
+    try:
+        assert owner.stdout is not None
+        home, prefix, child = owner.stdout.readline().split()
+        owner.kill()
+        owner.communicate(timeout=20)
+        left = (Path(home), homes.claim_file(prefix))
+        until = time.monotonic() + 30
+        while (any(path.exists() for path in left) or start_time(int(child))) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert [path for path in left if path.exists()] == []
+        assert start_time(int(child)) is None
+    finally:
+        owner.kill()
+        launch.down("test-orphan")
