@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
+import typer
+
+from recovery.cli.__main__ import VERBS
+from rehearsal.cli import bench, rehearse, world
 
 ROOT = Path(__file__).resolve().parents[2]
 COVERAGE = (ROOT / "docs" / "coverage.md").read_text()
@@ -38,3 +43,36 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
     named = re.findall(r"`((?:infra|recovery|rehearsal|plans|checks|docs|tools|tests)/[\w./-]*\w)`", text)
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def options(verb: str) -> set[str]:
+    """Every word that may follow a verb: options, and the names of commands below it."""
+    if verb in VERBS:
+        app = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}").app
+    else:
+        app = typer.Typer()
+        app.add_typer(world.app, name="world")
+        app.command("rehearse")(rehearse.rehearse)
+        app.command("bench")(bench.bench)
+    found = set()
+    waiting = [typer.main.get_command(app)]
+    while waiting:
+        command = waiting.pop()
+        found |= {option for parameter in command.params for option in parameter.opts}
+        below = getattr(command, "commands", {})
+        found |= set(below)
+        waiting += below.values()
+    return found | {"--help"}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_option_that_is_shown_exists(page: Path) -> None:
+    known = {*VERBS, "world", "rehearse", "bench", "test"}
+    for line in re.findall(r"(?<![\w/.-])(?:\./)?dr ([a-z][^`#|&;)\n]*)", page.read_text()):
+        verb, *words = line.split()
+        if not re.search(rf"\./dr {re.escape(line.split()[0])}|`dr {re.escape(verb)}", page.read_text()):
+            continue  # prose that happens to say `dr`
+        assert verb in known, f"dr {line}"
+        if verb != "test":
+            unknown = {word.partition("=")[0] for word in words if word.startswith("--")} - options(verb)
+            assert not unknown, f"dr {line}"
