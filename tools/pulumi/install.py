@@ -186,7 +186,7 @@ def _compile(argv: list[str], env: dict[str, str], progress: Progress) -> tuple[
     Before, Go fetches what is to be compiled, and names each module.
     """
     modules, packages, compiled = 0, set[str](), 0
-    building = "building from source, about 7 minutes, once"
+    building = "building, about 7 minutes, once"
 
     def fetched(line: str) -> bool:
         nonlocal modules
