@@ -43,9 +43,11 @@ def main(argv: list[str] | None = None) -> int:
         print(usage())
         return 0
     if args[0] == "--version":
-        from importlib.metadata import version
+        import tomllib
+        from pathlib import Path
 
-        print(f"lifeboat {version('lifeboat')}")
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+        print(f"lifeboat {project['version']}")
         return 0
     if args[0] not in VERBS:
         print(f"dr: there is no command `{args[0]}`\n\n{usage()}", file=sys.stderr)

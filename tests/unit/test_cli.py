@@ -60,6 +60,12 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {verb} " in out for verb in (*dr.VERBS, "world", "rehearse", "test"))
 
 
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "--version")
+    assert code == 0
+    assert f'version = "{out.removeprefix("lifeboat ").strip()}"' in (ROOT / "pyproject.toml").read_text()
+
+
 @pytest.mark.parametrize("verb", dr.VERBS)
 def test_every_command_has_help_of_its_own(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, verb, "--help")
