@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -29,17 +30,25 @@ def tidy(*clean: Callable[[], object], left: str) -> Iterator[None]:
     except KeyboardInterrupt:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        if redraws(sys.stdout):
-            sys.stdout.write("\x1b[?25h\n")  # a live view hides the cursor
-            sys.stdout.flush()
-        print("interrupted; tidying up", file=sys.stderr, flush=True)
+        cursor = "\x1b[?25h\n" if redraws(sys.stdout) else ""  # a live view hides it
+        _say(f"{cursor}interrupted; tidying up")
         for part in clean:
             part()
-        print(left, file=sys.stderr)
+        _say(left)
         sys.exit(INTERRUPTED)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """Tell it, if anybody is there: a terminal may have been closed, and then nothing more can be told."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

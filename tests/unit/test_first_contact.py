@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import pty
 import pwd
 import shutil
 import signal
@@ -343,6 +344,35 @@ with tidy(clean, left="nothing is left behind"):
     print("ready", flush=True)
     time.sleep(60)
 """
+
+
+ALONE = """
+import sys, time
+from pathlib import Path
+from rehearsal.cli.interrupt import tidy
+with tidy(Path(sys.argv[1]).touch, left="nothing is left behind"):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_closed_terminal_does_not_keep_it_from_tidying_up(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ALONE, str(tmp_path / "clean")],
+        cwd=ROOT,
+        preexec_fn=signals.usual,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    assert os.read(ours, 100).startswith(b"ready")
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(20) == 130
+    assert (tmp_path / "clean").exists()
 
 
 def test_results_go_to_a_folder_that_can_be_written_or_nothing_begins(tmp_path: Path) -> None:
