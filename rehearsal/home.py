@@ -73,6 +73,7 @@ def claim(home: Path, *, port: int) -> Claim:
     with contextlib.suppress(FileExistsError):
         CLAIMS.mkdir()
         CLAIMS.chmod(0o1777)
+    in_the_way = False
     for second in range(FIRST, LAST + 1):
         prefix = f"127.{second}"
         descriptor = _lock(claim_file(prefix))
@@ -82,10 +83,17 @@ def claim(home: Path, *, port: int) -> Claim:
         _clean_after(taken, but=home)
         if not _free(f"{prefix}.0.1", port):
             taken.give_up()
+            in_the_way = True
             continue
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"version": 1, "home": str(home)}).encode(), 0)
         return taken
+    if in_the_way:
+        raise InputError(
+            f"another program listens on port {port} of every address that is left",
+            means="no rehearsal world can start beside it: the clouds answer there (LocalStack's do too)",
+            cure=f"end that program; `ss -ltnp sport = :{port}` names it",
+        )
     raise InputError(
         f"all address ranges 127.{FIRST}.0.0 to 127.{LAST}.0.0 are taken",
         means="no rehearsal world can start on this machine",

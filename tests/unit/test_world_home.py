@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -71,6 +72,18 @@ def test_a_range_whose_port_is_taken_is_passed_over(tmp_path: Path) -> None:
         claim = homes.claim(tmp_path / "one", port=PORT)
     assert claim.prefix == "127.122"
     claim.give_up()
+
+
+def test_a_program_that_has_the_port_everywhere_is_named_as_the_reason(tmp_path: Path, claims: Path) -> None:
+    import socket
+
+    with contextlib.ExitStack() as stack:
+        for n in (121, 122, 123):
+            stack.enter_context(socket.create_server((f"127.{n}.0.1", PORT)))
+        with pytest.raises(InputError, match=f"listens on port {PORT}") as error:
+            homes.claim(tmp_path / "one", port=PORT)
+    assert "ss -ltnp" in error.value.cure
+    assert list(claims.iterdir()) == []
 
 
 def test_what_a_dead_world_left_is_removed_by_whoever_takes_its_range(tmp_path: Path) -> None:
