@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from recovery import continuity
 from recovery.errors import InputError
 from rehearsal import launch, results
 from rehearsal.cli.interrupt import tidy
@@ -43,6 +44,7 @@ def rehearse(
         raise InputError(
             f"there is no rehearsal of {scenario!r}", cure=f"choose one of: {', '.join(SCENARIOS)}"
         )
+    continuity.project_root()  # refuses to begin outside a project
     began, out = time.monotonic(), results.folder(out)
     on = partial(_on, story=Story(as_json=as_json), scenario=scenario, out=out, began=began)
     try:

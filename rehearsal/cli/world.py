@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from recovery import continuity
 from recovery.errors import InputError
 from rehearsal import launch
 from rehearsal.cli.interrupt import tidy
@@ -33,6 +34,8 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Start a world and keep it running, with the project's stacks up."""
+    if not empty:
+        continuity.project_root()  # refuses to begin outside a project
     there = launch.find(name) is not None
     story = Story(as_json=as_json)
     clean = launch.end_clients if there else launch.down

@@ -387,6 +387,19 @@ def test_results_go_to_a_folder_that_can_be_written_or_nothing_begins(tmp_path: 
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("words", ["rehearse region-loss", "world up --name never-up"])
+def test_outside_a_project_nothing_is_started(tmp_path: Path, words: str) -> None:
+    command = [sys.executable, "-m", "rehearsal.cli", *words.split()]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 2
+    assert "no continuity.yaml" in done.stderr
+    assert done.stdout == "" and list(tmp_path.iterdir()) == []
+    assert launch.find("never-up") is None
+
+
 def test_a_rehearsal_does_not_add_to_an_earlier_ones_results(tmp_path: Path) -> None:
     out = results.folder(tmp_path / "a" / "b")
     files = [*reports.FILES, results.REQUESTS, results.NAMES, results.LOST]
