@@ -78,7 +78,7 @@ class Report(_Part):
     steps: tuple[StepLine, ...]
     journal: JournalLine
     wall_s: float
-    """All of it, here: a rehearsal's from its command on, a run's from the order until it was over."""
+    """All of it, here: a run's from the order until it was over; an exercise's from its command on."""
 
     def kept(self) -> bool:
         """Whether the promises hold, here and in the forecast; what nobody measured breaks none."""
