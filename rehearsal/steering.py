@@ -80,12 +80,22 @@ class Steering:
         return [str(region) for region in answer["lost"]]
 
     def add_fault(self, rule: Rule) -> str:
-        """Put a fault in force; answers its id."""
-        return str(self._post("/faults", rule.model_dump_json())["id"])
+        """Put a fault in force; answers its id. ValueError when the world says that it could never happen."""
+        answer = self._http.post("/faults", content=rule.model_dump_json())
+        if answer.status_code == 400:
+            raise ValueError(answer.json()["error"])
+        return str(answer.raise_for_status().json()["id"])
 
-    def clear_faults(self) -> None:
-        """Take all faults away."""
-        self._http.delete("/faults").raise_for_status()
+    def faults(self) -> list[Rule]:
+        """Those in force."""
+        from rehearsal.aws.faults import Rule
+
+        answer = self._http.get("/faults").raise_for_status().json()
+        return [Rule.model_validate(row) for row in answer["rules"]]
+
+    def clear_faults(self, id_: str = "") -> None:
+        """Take one away, or all of them."""
+        self._http.delete("/faults", params={"id": id_} if id_ else {}).raise_for_status()
 
     def fired(self) -> dict[str, int]:
         """How often each fault was met."""

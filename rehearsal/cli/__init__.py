@@ -19,8 +19,10 @@ def main() -> None:
     Where events are told as JSON, an error is one too.
     """
     try:
-        from rehearsal.cli import bench, rehearse, world
+        from rehearsal.cli import bench, faults, rehearse, world
 
+        for verb in (faults.fault, faults.faults):
+            world.app.command()(verb)
         app.add_typer(world.app, name="world")
         app.command("rehearse")(rehearse.rehearse)
         app.command("bench")(bench.bench)

@@ -1,4 +1,4 @@
-"""`dr world up|down|status|env|lose|return`."""
+"""`dr world up|down|status|env|lose|return` (faults have a file of their own)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def status(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
 @app.command()
 def env(name: Name = launch.DEFAULT_NAME) -> None:
     """Lines for `eval`: endpoint, credentials, regions, PULUMI_ variables."""
-    print(shell(_running(name).settings, pulumi=_pulumi()))
+    print(shell(running_world(name).settings, pulumi=_pulumi()))
 
 
 @app.command()
@@ -120,7 +120,7 @@ def give_back(region: str, name: Name = launch.DEFAULT_NAME) -> None:
 
 
 def _steering(name: str, region: str) -> Steering:
-    settings = _running(name).settings
+    settings = running_world(name).settings
     if region not in settings.regions:
         raise InputError(
             f"world {name} has no region {region!r}", cure=f"name one of {', '.join(settings.regions)}"
@@ -128,7 +128,8 @@ def _steering(name: str, region: str) -> Steering:
     return Steering(settings)
 
 
-def _running(name: str) -> launch.Running:
+def running_world(name: str) -> launch.Running:
+    """The world of that name; InputError when it does not run."""
     running = launch.find(name)
     if running is None:
         raise InputError(f"no world {name!r} is running", cure="start one: ./dr world up")

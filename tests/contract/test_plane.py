@@ -234,3 +234,43 @@ def test_a_world_clears_up_when_the_command_it_belongs_to_is_killed() -> None:
     finally:
         owner.kill()
         launch.down("test-orphan")
+
+
+def dr_world(world: WorldSettings, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rehearsal.cli", "world", *words, "--name", world.name]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_person_puts_a_fault_in_force_sees_it_met_and_takes_it_away(
+    world: WorldSettings, steering: Steering
+) -> None:
+    put = dr_world(world, "fault", "throttle", "service=ec2", "operation=DescribeVpcs", "times=1", "--json")
+    assert put.returncode == 0, put.stderr
+    name = json.loads(put.stdout)["id"]
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        client(world, "ec2", world.standby).describe_vpcs()
+    assert client(world, "ec2", world.standby).describe_vpcs()["Vpcs"]
+    [row] = [json.loads(line) for line in dr_world(world, "faults", "--json").stdout.splitlines()]
+    assert (row["id"], row["effect"], row["met"], row["times"]) == (name, "throttle", 1, 1)
+    assert dr_world(world, "faults", "--clear", name).stdout == "no fault is in force\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "saying"),
+    [
+        (["explode"], "there is no fault 'explode'"),
+        (["throttle", "service"], "'service' is not KEY=VALUE"),
+        (["throttle", "servce=ec2"], "servce: "),
+        (["throttle", "times=often"], "times: "),
+        (["throttle", "region=eu-north-1"], "could never happen"),
+        (["slow"], "a slow call needs `seconds`"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_fault_that_is_not_one_is_refused_with_the_keys_that_there_are(
+    world: WorldSettings, steering: Steering, words: list[str], saying: str
+) -> None:
+    ended = dr_world(world, "fault", *words)
+    assert ended.returncode == 2
+    assert saying in ended.stderr and "now:" in ended.stderr
+    assert steering.faults() == []
