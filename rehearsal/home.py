@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.errors import InputError
+from recovery.procfs import start_time
 from rehearsal.environment import CHILD
-from rehearsal.processes import end_marked, end_recorded, start_time
+from rehearsal.processes import end_marked, end_recorded
 
 FIRST, LAST = 20, 119
 CLAIMS = Path("/tmp/lifeboat-claims")

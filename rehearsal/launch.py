@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.errors import InputError, LifeboatError
+from recovery.procfs import start_time
 from rehearsal import home as homes
 from rehearsal import runtime
 from rehearsal.environment import CHILD
-from rehearsal.processes import end_marked, end_process, start_time
+from rehearsal.processes import end_marked, end_process
 from rehearsal.world import WorldSettings
 
 DEFAULT_NAME = "world"

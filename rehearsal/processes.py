@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recovery import procfs
+from recovery.procfs import start_time
+
 if TYPE_CHECKING:
     from rehearsal.world import WorldSettings
 
@@ -118,18 +121,6 @@ def start_network(settings: WorldSettings) -> subprocess.Popen[bytes]:
         )
 
 
-def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which a process started, which tells it from a later one of the same id.
-
-    None when there is no such process, or only its zombie. Source: proc(5), /proc/pid/stat, fields 3 and 22.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
 def end_recorded(record: Path) -> None:
     """Kill the process groups noted in `record`, as far as they are still the same processes' groups."""
     try:
@@ -149,18 +140,17 @@ def end_marked(variable: str, value: str) -> None:
 
     Pulumi puts its plugins into groups of their own, and they outlive an engine that was killed.
     """
-    marker = f"{variable}={value}".encode()
     for _ in range(5):  # one may have started another behind our back
-        if not _kill_marked(marker):
+        if not _kill_marked(variable, value):
             return
 
 
-def _kill_marked(marker: bytes) -> int:
+def _kill_marked(variable: str, value: str) -> int:
     killed = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if int(folder.name) != os.getpid() and marker in (folder / "environ").read_bytes().split(b"\0"):
-                os.kill(int(folder.name), signal.SIGKILL)
+    for pid in procfs.marked(variable, value):
+        if pid != os.getpid():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
                 killed += 1
     return killed
 

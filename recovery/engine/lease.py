@@ -8,8 +8,8 @@ import os
 import platform
 from pathlib import Path
 
-from recovery.engine.processes import started_at
 from recovery.errors import Refusal
+from recovery.procfs import start_time
 
 
 class Lease:
@@ -34,7 +34,7 @@ class Lease:
                 {
                     "version": 1,
                     "pid": os.getpid(),
-                    "started": started_at(os.getpid()),
+                    "started": start_time(os.getpid()),
                     "host": platform.node(),
                 }
             )

@@ -13,7 +13,8 @@ import signal
 import time
 from pathlib import Path
 
-from rehearsal.processes import Child, start_time
+from recovery.procfs import start_time
+from rehearsal.processes import Child
 
 _BYTES = 56  # sizeof(PGShmemHeader)
 _GONE_WITHIN_S = 5.0

@@ -19,11 +19,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from recovery.procfs import start_time
 from rehearsal import home as homes
 from rehearsal import launch
 from rehearsal.aws.faults import Rule
 from rehearsal.environment import variables
-from rehearsal.processes import start_time
 from rehearsal.steering import Steering
 from rehearsal.world import WorldSettings
 

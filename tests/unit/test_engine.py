@@ -264,7 +264,7 @@ def test_a_process_that_has_an_old_id_is_not_taken_for_a_child(tmp_path: Path) -
     try:
         processes.record(tmp_path, stranger.pid, "sleep")
         note = tmp_path / "children" / f"{stranger.pid}.json"
-        note.write_text(note.read_text().replace('"started": "', '"started": "9'))
+        note.write_text(note.read_text().replace('"started": ', '"started": 9'))
         assert processes.end_leftovers(tmp_path, RUN) == []
         assert stranger.poll() is None
     finally:

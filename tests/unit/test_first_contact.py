@@ -20,8 +20,8 @@ import pytest
 
 from recovery import reports
 from recovery.errors import InputError
+from recovery.procfs import start_time
 from rehearsal import launch, results
-from rehearsal.processes import start_time
 from rehearsal.story import Story
 from tests.fakes import signals
 

@@ -11,8 +11,8 @@ import pytest
 from pulumi.automation.errors import CommandError
 
 from recovery import pulumi_cli
-from recovery.engine.processes import started_at
 from recovery.errors import ActionFailed, Cancelled, OutOfTime
+from recovery.procfs import start_time
 from recovery.pulumi_cli import StoppableCommand
 from recovery.stack_files import Place
 from recovery.stacks import Stack
@@ -49,11 +49,6 @@ def stack(folder: Path, *, expired: bool = False) -> Stack:
     )
 
 
-def alive(pid: int) -> bool:
-    """Whether it runs; a zombie that nobody has collected does not."""
-    return started_at(pid) is not None and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-
-
 def quiet(_text: str, _share: float | None) -> None:
     """Nobody watches."""
 
@@ -70,9 +65,9 @@ def test_a_cli_that_does_not_end_when_asked_is_ended_with_its_plugins(
         StoppableCommand(plugin.exists).run(["up"], str(tmp_path), {})
     assert time.monotonic() - began < 30
     until = time.monotonic() + 10
-    while alive(int(plugin.read_text())) and time.monotonic() < until:
+    while start_time(int(plugin.read_text())) and time.monotonic() < until:
         time.sleep(0.02)
-    assert not alive(int(plugin.read_text()))
+    assert start_time(int(plugin.read_text())) is None
 
 
 @pytest.mark.parametrize(

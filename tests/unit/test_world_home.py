@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from recovery.errors import InputError
+from recovery.procfs import start_time
 from rehearsal import home as homes
-from rehearsal.processes import end_marked, end_process, end_recorded, start_time
+from rehearsal.processes import end_marked, end_process, end_recorded
 
 PORT = 4566
 
