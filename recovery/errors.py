@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_NOT_OURS = {errno.EACCES, errno.EPERM}
+"""Of a file, when the error names one; ports and processes can be denied, too."""
 _DISK_SAYS = ("disk is full", "readonly database", "unable to open database file", "disk I/O error")
 """What SQLite says of it."""
 
@@ -34,6 +36,10 @@ class LifeboatError(Exception):
         self.means = means
         self.cure = cure
 
+    def parts(self) -> dict[str, str]:
+        """As JSON has it: in journals, events and answers to `--json`."""
+        return {"what": self.what, "means": self.means, "cure": self.cure}
+
     def __str__(self) -> str:
         lines = [self.what]
         if self.means:
@@ -61,9 +67,10 @@ class ActionFailed(LifeboatError):
 
 def of_the_disk(error: BaseException) -> Refusal | None:
     """The error as a person can act on it, when the disk is full, read-only or not ours; None otherwise."""
-    full = isinstance(error, OSError) and error.errno in _DISK
     said = str(getattr(error, "orig", "") or error)
-    if not full and not any(text in said for text in _DISK_SAYS):
+    denied = isinstance(error, OSError) and error.errno in _NOT_OURS and error.filename is not None
+    full = isinstance(error, OSError) and error.errno in _FULL
+    if not full and not denied and not any(text in said for text in _DISK_SAYS):
         return None
     return Refusal(
         f"the state cannot be written: {said}",

@@ -11,13 +11,8 @@ What follows is the end of `dr --help`:
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from recovery.errors import LifeboatError
 
 VERBS: dict[str, tuple[str, str]] = {
     "status": ("status", "sites, backups, what would be lost now, last verified"),
@@ -74,14 +69,14 @@ def usage() -> str:
 
 
 def _call(verb: str, args: list[str]) -> int:
-    from recovery.cli.ending import INTERRUPTED, unforeseen
+    from recovery.cli.ending import INTERRUPTED, tell, unforeseen
     from recovery.errors import LifeboatError, of_the_disk
 
     try:
         module = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}")
         module.app(args=args, prog_name=f"dr {verb}")
     except LifeboatError as error:
-        return _tell(error, args)
+        return tell(error, as_json="--json" in args)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
     except KeyboardInterrupt:
@@ -89,16 +84,8 @@ def _call(verb: str, args: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        return _tell(of_the_disk(error) or unforeseen(verb, error), args)
+        return tell(of_the_disk(error) or unforeseen(verb, error), as_json="--json" in args)
     return 0
-
-
-def _tell(error: LifeboatError, args: list[str]) -> int:
-    if "--json" in args:
-        problem = {"what": error.what, "means": error.means, "cure": error.cure}
-        print(json.dumps({"error": problem}))
-    print(f"✗ {error}", file=sys.stderr)
-    return int(error.exit_code)
 
 
 if __name__ == "__main__":

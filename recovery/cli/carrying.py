@@ -13,10 +13,11 @@ from types import FrameType
 
 from recovery import reports
 from recovery.cli import common, watching
+from recovery.cli.ending import tell
 from recovery.engine import processes, runner, standing
 from recovery.engine.attempts import Surroundings
 from recovery.engine.record import RunRecord, runs_folder
-from recovery.errors import ExitCode
+from recovery.errors import ExitCode, LifeboatError
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,12 @@ def _end(state: Path, record: RunRecord, outcome: runner.Outcome, view: View) ->
         report, story = reports.build(state, record.id)
         _, page = reports.write(runs_folder(state) / record.id, report, story)
     except Exception as error:  # what the run came to stands, whatever the disk or the report say
-        sys.stderr.write(
-            f"✗ the report of {record.id} was not written: {type(error).__name__}: {error}\n"
-            f"  means: the run itself is on record\n  now:   dr report {record.id}\n"
+        trouble = LifeboatError(
+            f"the report of {record.id} was not written: {type(error).__name__}: {error}",
+            means="the run itself is on record",
+            cure=f"dr report {record.id}",
         )
+        tell(trouble, as_json=view.json)
         return
     how = outcome.outcome or "waiting"
     if view.json and view.closing:

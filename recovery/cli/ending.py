@@ -1,13 +1,22 @@
-"""How a command ends that was interrupted, or that met an error which nobody foresaw."""
+"""How a command ends that was interrupted, or that met an error."""
 
 from __future__ import annotations
 
+import json
 import sys
 
 from recovery.errors import LifeboatError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+
+def tell(error: LifeboatError, *, as_json: bool) -> int:
+    """Say the error on stderr, and as an event on stdout where those are asked for; returns the exit code."""
+    if as_json:
+        print(json.dumps({"event": "error", "error": error.parts()}, ensure_ascii=False), flush=True)
+    print(f"error: {error}", file=sys.stderr)
+    return int(error.exit_code)
 
 
 def unforeseen(verb: str, error: BaseException) -> LifeboatError:

@@ -81,7 +81,7 @@ class Host:
         try:
             self.listener(event)
         except Exception:
-            with (self.folder / "view.traceback.txt").open("a") as file:
+            with contextlib.suppress(OSError), (self.folder / "view.traceback.txt").open("a") as file:
                 file.write(traceback.format_exc())
 
     def note(
@@ -219,12 +219,12 @@ def _worth_another(error: Exception) -> bool:
 def _trouble(host: Host, name: str, number: int, error: Exception) -> dict[str, str]:
     told = error if isinstance(error, LifeboatError) else of_the_disk(error)
     if told is not None:
-        return {"what": told.what, "means": told.means, "cure": told.cure}
+        return told.parts()
     path = host.folder / f"{name}.{number}.traceback.txt"
     with contextlib.suppress(OSError):  # the error itself is journaled all the same
         path.write_text("".join(traceback.format_exception(error)))
-    return {
-        "what": f"{type(error).__name__}: {error}",
-        "means": "the action met something that it does not know; what it made before can be found again",
-        "cure": f"read {path}, then dr resume",
-    }
+    return LifeboatError(
+        f"{type(error).__name__}: {error}",
+        means="the action met something that it does not know; what it made before can be found again",
+        cure=f"read {path}, then dr resume",
+    ).parts()

@@ -13,6 +13,7 @@ from recovery.decisions import succession
 from recovery.engine import authority
 from recovery.engine.commands import Ask, Command, Hear, Mark, Skip, Timer, Try, Undo
 from recovery.engine.record import Answer, RunRecord
+from recovery.errors import LifeboatError
 from recovery.plans.loading import Bound
 
 Status = Literal[
@@ -148,8 +149,7 @@ class Machine:
         if any(state.status == "running" for state in self.steps.values()):
             return []
         if self._undoing is None:
-            begun = [name for name, state in self.steps.items() if state.attempt] if self.undo else []
-            self._undoing = [name for name in begun if not self.bound.plan.step(name).manual]
+            self._undoing = [name for name, state in self.steps.items() if state.attempt and self.undo]
         if self._undoing:
             return [Undo(self._undoing.pop())]
         self.outcome = "aborted"
@@ -202,12 +202,8 @@ class Machine:
             if state.status == "awaiting-person":
                 state.status = "waiting"
         elif answer.kind == "reject":
-            error = {
-                "what": f"{answer.by} said no: {answer.reason or 'no reason given'}",
-                "means": "",
-                "cure": "",
-            }
-            self._queue.append(self._ask(answer.step, "awaiting-decision", {"error": error}))
+            no = LifeboatError(f"{answer.by} said no: {answer.reason or 'no reason given'}")
+            self._queue.append(self._ask(answer.step, "awaiting-decision", {"error": no.parts()}))
         elif answer.kind == "override":
             state.status, state.fact = "ok", answer.fact or {}
         elif answer.kind == "skip":

@@ -22,6 +22,7 @@ from recovery.engine.attempts import Host
 from recovery.engine.commands import Ask, Command, Hear, Mark, Skip, Timer, Try, Undo
 from recovery.engine.machine import Machine
 from recovery.engine.record import Answer, RunRecord
+from recovery.errors import LifeboatError
 
 VERSION = "plan-v1"
 _GRACE = 90.0  # a thread cannot be ended: so long after its deadline an attempt is given up; Pulumi gets 60
@@ -168,11 +169,11 @@ class _Loop:
         try:
             return await asyncio.wait_for(work, timeout + _GRACE)
         except TimeoutError:
-            error = {
-                "what": f"{command.step} did not end {_GRACE:.0f}s after its deadline of {timeout:.0f}s",
-                "means": "its thread is left alone; what it still does is found again by the next attempt",
-                "cure": "look at what it waits for, then retry",
-            }
+            error = LifeboatError(
+                f"{command.step} did not end {_GRACE:.0f}s after its deadline of {timeout:.0f}s",
+                means="its thread is left alone; what it still does is found again by the next attempt",
+                cure="look at what it waits for, then dr resume",
+            ).parts()
             await self._in_thread(
                 lambda: host.note("failed", command.step, command.attempt, {"error": error})
             )

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import typer
 
-from recovery.cli.ending import INTERRUPTED, unforeseen
+from recovery.cli.ending import INTERRUPTED, tell, unforeseen
 from recovery.errors import LifeboatError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+def commands() -> typer.Typer:
+    """`world`, `rehearse` and `bench`."""
+    from rehearsal.cli import bench, faults, rehearse, world  # noqa: F401 - faults adds to `world`
+
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.add_typer(world.app, name="world")
+    app.command("rehearse")(rehearse.rehearse)
+    app.command("bench")(bench.bench)
+    return app
 
 
 def main() -> None:
@@ -18,26 +26,13 @@ def main() -> None:
 
     Where events are told as JSON, an error is one too.
     """
+    as_json = "--json" in sys.argv
     try:
-        from rehearsal.cli import bench, faults, rehearse, world
-
-        for verb in (faults.fault, faults.faults):
-            world.app.command()(verb)
-        app.add_typer(world.app, name="world")
-        app.command("rehearse")(rehearse.rehearse)
-        app.command("bench")(bench.bench)
-        app(prog_name="dr")
+        commands()(prog_name="dr")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except LifeboatError as error:
-        _end(error)
+        sys.exit(tell(error, as_json=as_json))
     except Exception as error:
-        _end(unforeseen(next(iter(sys.argv[1:]), ""), error))
-
-
-def _end(error: LifeboatError) -> None:
-    if "--json" in sys.argv:
-        problem = {"what": error.what, "means": error.means, "cure": error.cure}
-        print(json.dumps({"event": "error", "error": problem}, ensure_ascii=False), flush=True)
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
+        verb = next(iter(sys.argv[1:]), "")
+        sys.exit(tell(unforeseen(verb, error), as_json=as_json))

@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 
 from recovery.errors import InputError
-from rehearsal.cli.world import Json, Name, running_world
+from rehearsal.cli.world import Json, Name, app, running_world
 from rehearsal.launch import DEFAULT_NAME
 from rehearsal.steering import Steering
 
@@ -18,6 +18,7 @@ _KEYS = (
 )
 
 
+@app.command()
 def fault(
     effect: Annotated[
         str, typer.Argument(help="timeout, reset, throttle, error, no-capacity, slow, stale-read, deny.")
@@ -54,6 +55,7 @@ def fault(
     )
 
 
+@app.command()
 def faults(
     clear: Annotated[str, typer.Option(metavar="ID", help="Take one away; `all`: every one.")] = "",
     name: Name = DEFAULT_NAME,

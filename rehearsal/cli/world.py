@@ -132,7 +132,7 @@ def running_world(name: str) -> launch.Running:
     """The world of that name; InputError when it does not run."""
     running = launch.find(name)
     if running is None:
-        raise InputError(f"no world {name!r} is running", cure="start one: ./dr world up")
+        raise InputError(f"no world {name!r} is running", cure=f"start it: ./dr world up --name {name}")
     return running
 
 

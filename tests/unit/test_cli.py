@@ -27,6 +27,7 @@ from recovery.engine.events import Event, Kind
 from recovery.engine.journal import Journal
 from recovery.engine.lease import Lease
 from recovery.engine.record import Account
+from recovery.errors import of_the_disk
 from recovery.plans import loading
 from tests.fakes import contracts
 from tests.fakes import engine as fake
@@ -283,8 +284,21 @@ def test_a_full_disk_is_told_in_one_sentence(
 
     monkeypatch.setattr("recovery.cli.common.project", full)
     code, out, err = call(capsys, "status", "--json")
-    assert code == 2 and err.startswith("✗ the state cannot be written: ") and "dr resume" in err
-    assert "df -h" in json.loads(out)["error"]["cure"]
+    assert code == 2 and err.startswith("error: the state cannot be written: ") and "dr resume" in err
+    told = json.loads(out)
+    assert told["event"] == "error" and "df -h" in told["error"]["cure"]
+
+
+@pytest.mark.parametrize(
+    ("error", "disk"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/state/runs"), True),
+        (PermissionError(errno.EACCES, "Permission denied"), False),  # a port below 1024
+        (PermissionError(errno.EPERM, "Operation not permitted"), False),  # a signal to another's process
+    ],
+)
+def test_what_is_denied_is_the_disks_affair_only_where_a_file_is(error: OSError, disk: bool) -> None:
+    assert (of_the_disk(error) is not None) is disk
 
 
 def test_a_cure_names_the_run_and_says_resume_once() -> None:

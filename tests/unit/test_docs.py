@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from recovery.cli.__main__ import VERBS
-from rehearsal.cli import bench, rehearse, world
+from rehearsal.cli import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 COVERAGE = (ROOT / "docs" / "coverage.md").read_text()
@@ -45,34 +46,31 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def options(verb: str) -> set[str]:
-    """Every word that may follow a verb: options, and the names of commands below it."""
+def command(verb: str) -> Any:
     if verb in VERBS:
         app = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}").app
-    else:
-        app = typer.Typer()
-        app.add_typer(world.app, name="world")
-        app.command("rehearse")(rehearse.rehearse)
-        app.command("bench")(bench.bench)
-    found = set()
-    waiting = [typer.main.get_command(app)]
-    while waiting:
-        command = waiting.pop()
-        found |= {option for parameter in command.params for option in parameter.opts}
-        below = getattr(command, "commands", {})
-        found |= set(below)
-        waiting += below.values()
-    return found | {"--help"}
+        return typer.main.get_command(app)
+    return typer.main.get_command(commands()).commands[verb]
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_option_that_is_shown_exists(page: Path) -> None:
-    known = {*VERBS, "world", "rehearse", "bench", "test"}
-    for line in re.findall(r"(?<![\w/.-])(?:\./)?dr ([a-z][^`#|&;)\n]*)", page.read_text()):
+    text = page.read_text()
+    for line in re.findall(r"(?<![\w/.-])(?:\./)?dr ([a-z][^`#|&;)\n]*)", text):
         verb, *words = line.split()
-        if not re.search(rf"\./dr {re.escape(line.split()[0])}|`dr {re.escape(verb)}", page.read_text()):
+        if not re.search(rf"\./dr {re.escape(verb)}|`dr {re.escape(verb)}", text):
             continue  # prose that happens to say `dr`
-        assert verb in known, f"dr {line}"
-        if verb != "test":
-            unknown = {word.partition("=")[0] for word in words if word.startswith("--")} - options(verb)
-            assert not unknown, f"dr {line}"
+        if verb == "test":
+            continue
+        assert verb in {*VERBS, *commands_of(typer.main.get_command(commands()))}, f"dr {line}"
+        found = command(verb)
+        if below := commands_of(found):
+            assert not words or words[0].startswith(("-", "…")) or words[0] in below, f"dr {line}"
+            found = below.get(words[0], found) if words else found
+        known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
+        unknown = {word.partition("=")[0] for word in words if word.startswith("--")} - known
+        assert not unknown, f"dr {line}"
+
+
+def commands_of(found: Any) -> dict[str, Any]:
+    return getattr(found, "commands", {})

@@ -135,6 +135,18 @@ def test_the_time_to_approve_goes_on_while_nobody_carries_the_run_out(tmp_path: 
     assert desk.around.alerts[-1] == "over"
 
 
+def test_a_view_that_fails_ends_no_run_even_where_nothing_can_be_written(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "  - {id: a, uses: note}\n")
+    folder = desk.state / "runs" / desk.record.id
+
+    def fail(event: Event) -> None:
+        (folder / "view.traceback.txt").mkdir(exist_ok=True)
+        raise RuntimeError("no such colour")
+
+    office = runner.Office(desk.state, desk.around, fail)
+    assert runner.carry_out(office, desk.record, resumed=False).outcome == "recovered"
+
+
 def test_what_cannot_be_undone_stays_and_the_journal_says_so(tmp_path: Path) -> None:
     desk = Desk(
         tmp_path, "  - {id: a, uses: fixed}\n  - {id: b, uses: note, after: [a], approval: {any-of: [cto]}}\n"
