@@ -186,7 +186,7 @@ class Zone(Part):
 
 
 class Latch(Part):
-    """The object whose presence takes the primary out of the name (design, Names)."""
+    """The object whose presence takes the primary out of the name (docs/architecture.md, Names)."""
 
     bucket: str
     key: str

@@ -5,7 +5,6 @@ Figures of a busy machine mean little, so each is measured several times, and th
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import statistics
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.errors import LifeboatError
+from rehearsal.processes import run_ours
 
 _NO_OPS = 40
 
@@ -94,8 +94,7 @@ class Timed:
 def rehearsed() -> Timed:
     """Bring a world up with its stacks, then rehearse on it; the world is gone afterwards.
 
-    LifeboatError when any of it failed, since
-    figures of a failed rehearsal mean nothing.
+    LifeboatError when any of it failed, since figures of a failed rehearsal mean nothing.
     """
     from rehearsal import launch
 
@@ -123,14 +122,7 @@ def of_rehearsal(timed: Timed) -> list[Figure]:
 
 def _timed(*arguments: str) -> float:
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "rehearsal.cli", *arguments], stdout=sys.stderr)
-    try:
-        code = process.wait()
-    except BaseException:  # it tidies up as we do
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        raise
+    code = run_ours([sys.executable, "-m", "rehearsal.cli", *arguments], patience_s=30, stdout=sys.stderr)
     if code != 0:
         raise LifeboatError(
             f"`dr {' '.join(arguments[:2])}` failed (exit code {code})",

@@ -45,14 +45,14 @@ class Platform:
         return Path(self.environment["LIFEBOAT_STATE"])
 
     def site(self, stack: str) -> SiteContract:
-        """The site's last contract; LifeboatError when that stack has none."""
+        """The site's last contract; OSError when its stack has none, LifeboatError when it is no site's."""
         contract = outputs.read(self.state / "contracts" / f"{stack}.json")
         if not isinstance(contract, SiteContract):
             raise LifeboatError(f"stack {stack} is no site")
         return contract
 
     def edge(self) -> EdgeContract:
-        """The contract of the names."""
+        """The contract of the names; errors as `site`."""
         contract = outputs.read(self.state / "contracts" / f"{EDGE}.json")
         if not isinstance(contract, EdgeContract):
             raise LifeboatError(f"stack {EDGE} is not the one with the names")
@@ -119,8 +119,8 @@ def platform(settings: WorldSettings) -> Platform:
 
 
 def reach(settings: WorldSettings) -> Platform:
-    """The same, and this whole process is pointed at the world: code of recovery finds its endpoints in the
-    environment."""
+    """`platform`, and this process sees the world as a child of it would: recovery finds its endpoints in the
+    environment. TMPDIR alone stays ours."""
     found = platform(settings)
     own = os.environ.get("TMPDIR")  # where this process finds the homes of worlds
     os.environ.clear()

@@ -1,4 +1,4 @@
-"""How long the clouds take, in seconds: medians of what others measured (sources beside each value).
+"""How long the clouds take, in seconds: medians of what others published (what they saw, beside each).
 
 The world divides these by its scale; what is really local is never scaled.
 """
@@ -44,7 +44,7 @@ class DataTerm:
 
 DATA_TERMS: dict[str, DataTerm] = {
     # log since the last daily backup: half a day at a tenth of the database a day [judgement];
-    # one process replayed 1 GB at 176 MB/s, start and promotion included (facts/postgres.md), on a local disk
+    # one process replayed 1 GB at 176 MB/s, start and promotion included, on a local disk
     "restore-database": DataTerm(share=0.05, megabytes_per_s=100.0),
     # first reads come from S3 (lazy loading): "first read 22 s, second < 1 s" for one table; checks touch 1 %
     "verify-service": DataTerm(share=0.01, megabytes_per_s=20.0),

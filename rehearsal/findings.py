@@ -115,7 +115,7 @@ def start_previews(platform: Platform, run: str, pool: Executor) -> dict[str, Fu
 
 
 def check_previews(previews: Mapping[str, Future[Changes]], findings: Findings) -> None:
-    """Whatever recovery changed, the stacks must know: nothing is left to change (design, idea 10)."""
+    """Whatever recovery changed, the stacks must know: nothing is left to change."""
     for name, preview in previews.items():
         try:
             changes = preview.result()

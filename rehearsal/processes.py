@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from recovery import procfs
 from recovery.procfs import start_time
@@ -107,6 +107,28 @@ class Spawner:
         for child in self._children:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.kill()
+
+
+def run_ours(
+    command: list[str],
+    *,
+    patience_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdout: TextIO | None = None,
+) -> int:
+    """Run a program of Lifeboat's to its end; its exit code.
+
+    When we are interrupted meanwhile, it is asked to end too, and gets so many seconds to tidy up.
+    """
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout)
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
+        raise
 
 
 def start_network(settings: WorldSettings) -> subprocess.Popen[bytes]:

@@ -6,8 +6,6 @@ in a process of its own, as a person would start it who has taken the recovery r
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +21,7 @@ from rehearsal.company import Platform
 from rehearsal.customers import Customers
 from rehearsal.findings import Findings
 from rehearsal.observer import Observer
+from rehearsal.processes import run_ours
 from rehearsal.results import LOST, NAMES, REQUESTS
 from rehearsal.steering import Steering
 from rehearsal.story import Story
@@ -127,19 +126,12 @@ class Rehearsal:
 
     def _recover(self, found: Findings) -> None:
         before = set(records.names(self._platform.state))
-        child = subprocess.Popen(
+        found.exit_code = run_ours(
             self._command(found.lost_at),
+            patience_s=10,  # whoever ends the world ends it too
             cwd=self._platform.project,
-            env=dict(self._platform.as_recovery()),
-            stdin=subprocess.DEVNULL,
+            env=self._platform.as_recovery(),
         )
-        try:
-            found.exit_code = child.wait()
-        except BaseException:
-            child.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # whoever ends the world ends it too
-                child.wait(10)
-            raise
         runs = [name for name in records.names(self._platform.state) if name not in before]
         if not runs:
             raise LifeboatError(
@@ -155,16 +147,8 @@ class Rehearsal:
         who = people.holders(people.owner)[0].id
         since = datetime.fromtimestamp(lost_at, UTC).isoformat()
         command = [sys.executable, "-m", "recovery.cli", "run", self._scenario, "--confirm", self._scenario]
-        command += [
-            "--since",
-            since,
-            "--no-wait",
-            "--no-closing",
-            "--by",
-            who,
-            "--approve",
-            f"{_APPROVED_STEP}={who}",
-        ]
+        command += ["--since", since, "--no-wait", "--no-closing"]
+        command += ["--by", who, "--approve", f"{_APPROVED_STEP}={who}"]
         return [*command, "--json"] if self._story.as_json else command
 
     def _afterwards(self, found: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The action contract: what every recovery action promises the engine (docs/architecture.md, Actions).
+"""The action contract: what every recovery action promises the engine (docs/architecture.md).
 
 An action is a class, constructed without arguments, found by `uses: <name>` in a plan. Its methods are
 blocking; the engine runs them in threads. Facts are frozen models that one step gives and later steps take.
@@ -166,7 +166,11 @@ class Action(ABC):
         """Did it really? Asked of the world, not of the call's answer. Raises ActionFailed when not."""
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:
-        """Take it back. Actions that cannot say why in `irreversible`."""
+        """Take it back; Refusal with the reason when that cannot be. Idempotent.
+
+        `fact` is None when the step began and did not end: then what it may have made is looked for. Actions
+        that cannot be undone say why in `irreversible`.
+        """
         from recovery.errors import Refusal
 
         raise Refusal(f"{self.name} cannot be undone: {self.irreversible or 'it changes nothing'}")

@@ -34,7 +34,7 @@ class RestoreDatabase(Action):
     """Point-in-time restore from replicated backups, every setting passed, beside everything else.
 
     AWS keeps a restored instance in `backing-up`, up to hours, while it already serves; so a runner in the
-    site asks it, and `available` is not waited for (durations: facts 0.2).
+    site asks it, and `available` is not waited for (docs/adr/0005).
     """
 
     name = "restore-database"

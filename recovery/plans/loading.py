@@ -1,4 +1,4 @@
-"""Reads a plan, puts sub-plans and inputs in their places, refuses what cannot be carried out,"""
+"""Reads a plan, puts sub-plans and inputs in their places, and refuses what cannot be carried out."""
 
 from __future__ import annotations
 
@@ -69,13 +69,16 @@ def with_model(step: Step) -> type[With]:
     return ManualWith if step.uses == MANUAL else registry.find(step.uses).With
 
 
-def load(path: Path, inputs: Mapping[str, Any] | None = None) -> Bound:
-    """The plan in the file, checked; InputError that names file, line and column of every mistake."""
+def load(path: Path, inputs: Mapping[str, Any] | None = None, *, within: tuple[Path, ...] = ()) -> Bound:
+    """The plan in the file, checked; InputError that names file, line and column of every mistake.
+
+    `within`: the plans that use this one, the outermost first.
+    """
     source = read_source(path)
     plan = validated(source, Plan)
     values = _inputs(source, plan, inputs or {})
     mistakes: list[str] = []
-    steps, places = _expand(source, plan, values, mistakes)
+    steps, places = _expand(source, plan, values, mistakes, (*within, path.resolve()))
     for step in steps:
         mistakes += _check_step(step, {s.id: s for s in steps}, places[step.id])
     _raise(mistakes)
@@ -113,7 +116,7 @@ def _inputs(source: Source, plan: Plan, given: Mapping[str, Any]) -> dict[str, A
 
 
 def _expand(
-    source: Source, plan: Plan, values: Mapping[str, Any], mistakes: list[str]
+    source: Source, plan: Plan, values: Mapping[str, Any], mistakes: list[str], within: tuple[Path, ...]
 ) -> tuple[list[Step], dict[str, str]]:
     """Steps with sub-plans in place (`<step>.<its step>`), inputs filled in, and where each stands."""
     steps: list[Step] = []
@@ -128,7 +131,7 @@ def _expand(
             steps.append(filled)
             places[step.id] = place
             continue
-        inner, last = _sub_plan(source, filled, values, place)
+        inner, last = _sub_plan(source, filled, values, place, within)
         ends[step.id] = last
         for each in inner:
             steps.append(each)
@@ -140,12 +143,13 @@ def _expand(
 
 
 def _sub_plan(
-    source: Source, step: Step, values: Mapping[str, Any], place: str
+    source: Source, step: Step, values: Mapping[str, Any], place: str, within: tuple[Path, ...]
 ) -> tuple[list[Step], tuple[str, ...]]:
     """The steps of `uses: plan/<name>`, named `<step>.<id>`, and those of them that end it."""
     path = source.path.parent / f"{step.uses.removeprefix('plan/')}.yaml"
-    if path.resolve() == source.path.resolve():
-        raise InputError(f"{place}: a plan cannot use itself", cure="take this step out")
+    if path.resolve() in within:
+        ring = " → ".join(each.name for each in (*within[within.index(path.resolve()) :], path))
+        raise InputError(f"{place}: a plan cannot use itself ({ring})", cure="take this step out")
     wanted = read_source(path) if path.is_file() else None
     if wanted is None:
         raise InputError(
@@ -164,7 +168,8 @@ def _sub_plan(
             means="nothing was touched",
             cure=f"its inputs are: {', '.join(known) or 'none'}",
         )
-    inner = load(path, {**{k: v for k, v in values.items() if k in known}, **step.with_}).plan
+    taken = {name: value for name, value in values.items() if name in known}
+    inner = load(path, {**taken, **step.with_}, within=within).plan
     renamed = [
         each.model_copy(
             update={

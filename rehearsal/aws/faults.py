@@ -1,4 +1,4 @@
-"""The fault plane: what goes wrong, where, how often and for how long. One for both clouds.
+"""The fault plane: what goes wrong, where, how often and for how long.
 
 A rule says which calls (region, service, operation, text in the parameters, sender) meet which effect.
 Losing a region is not a rule: it is the world's state, and `reach` says for each call which regions it

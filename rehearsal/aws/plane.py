@@ -1,5 +1,6 @@
-"""What stands in front of moto: names each call, applies faults and lost regions, logs, and shapes errors.
+"""What stands in front of moto: names each call, logs it, and shapes errors as its service would.
 
+A call meets, in this order, lost regions, faults, what the world models, and what its caller may do.
 A call that is to time out is held until its client hangs up, and is never answered.
 """
 
@@ -16,14 +17,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rehearsal.aws import authority, calls
+from rehearsal.aws import authority, calls, modelled
 from rehearsal.aws.calls import Call
 from rehearsal.aws.faults import Faults, Rule, lost
-from rehearsal.aws.modelled import refusal
 from rehearsal.log import log
 from rehearsal.world import World
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Answer = tuple[str, list[tuple[str, str]], bytes]
+"""Status line, headers and body."""
 _HELD_AT_MOST_S = 900.0
 _LOOK_EVERY_S = 0.2
 _KEPT_BYTES = 2**20
@@ -75,7 +77,7 @@ class Plane:
         self._own_api = own_api
         self._log = CallLog(world.settings.home)
         self.faults = faults
-        self._stale: dict[str, tuple[str, list[tuple[str, str]], bytes]] = {}
+        self._stale: dict[str, Answer] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, or end its connection without an answer."""
@@ -95,13 +97,13 @@ class Plane:
         start_response(line, headers)
         return [body]
 
-    def _answer(self, call: Call, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _answer(self, call: Call, environ: dict[str, Any]) -> Answer:
         if lost(self._world, call):
             self._hold(environ, "lost", while_=lambda: bool(lost(self._world, call)))
         rule = self.faults.meets(call)
         if rule is not None and (shaped := self._apply(rule, call, environ)) is not None:
             return shaped
-        if why := refusal(self._world, call):
+        if why := modelled.refusal(self._world, call):
             return _not_modelled(call, environ, why)
         answer = self._ask(call, environ)
         if lost(self._world, call):  # the region went away while it was answering
@@ -110,9 +112,7 @@ class Plane:
             self._stale[_question(call)] = answer
         return answer
 
-    def _apply(
-        self, rule: Rule, call: Call, environ: dict[str, Any]
-    ) -> tuple[str, list[tuple[str, str]], bytes] | None:
+    def _apply(self, rule: Rule, call: Call, environ: dict[str, Any]) -> Answer | None:
         """Apply a fault; None when the call goes on to be answered."""
         if rule.effect == "slow":
             time.sleep(rule.seconds)
@@ -134,7 +134,7 @@ class Plane:
             return error(call, rule.code or code, message, status)
         return None
 
-    def _ask(self, call: Call, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _ask(self, call: Call, environ: dict[str, Any]) -> Answer:
         seen: list[Any] = []
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -143,8 +143,8 @@ class Plane:
             seen[:] = [line, headers]
 
         try:
-            if refusal := authority.refusal(call):
-                return error(call, refusal.code, refusal.message, refusal.status)
+            if denied := authority.refusal(call):
+                return error(call, denied.code, denied.message, denied.status)
             with calls.answering(call):
                 body = b"".join(self._app(environ, start))
         except HungUp:
@@ -192,7 +192,7 @@ def _question(call: Call) -> str:
     )
 
 
-def _not_modelled(call: Call, environ: dict[str, Any], why: str) -> tuple[str, list[tuple[str, str]], bytes]:
+def _not_modelled(call: Call, environ: dict[str, Any], why: str) -> Answer:
     what = call.operation or f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
     log.error("call not modelled", service=call.service, operation=what, region=call.region, why=why)
     message = f"{call.service}:{what} is not modelled by the rehearsal: {why}"
@@ -208,7 +208,7 @@ class _Error(Exception):
         self.message = message
 
 
-def error(call: Call, code: str, message: str, status: int) -> tuple[str, list[tuple[str, str]], bytes]:
+def error(call: Call, code: str, message: str, status: int) -> Answer:
     """An error as the service's own protocol shapes it."""
     from botocore.exceptions import UnknownServiceError
     from moto.core.model import OperationModel

@@ -51,7 +51,7 @@ class Do:
 
 @dataclass(frozen=True)
 class Autoname:
-    """How pulumi-aws names what the program did not (facts/aws-resources.md, section 1)."""
+    """How pulumi-aws names what the program did not."""
 
     prop: str = "name"
     length: int = 255

@@ -60,7 +60,7 @@ def test_the_contract_can_be_read_without_pulumi() -> None:
 
 @pytest.mark.parametrize("library", ["psycopg", "asyncpg", "pg8000"])
 def test_only_the_runner_speaks_sql(library: str) -> None:
-    """The operator's process opens no SQL connection: what does, runs in the site (design, Runners)."""
+    """The operator's process opens no SQL connection: what does, runs in the site."""
     found = offenders("recovery", (library,))
     outside = [line for line in found if not line.startswith(("recovery/runner/", "recovery/endpoints.py"))]
     assert outside == []

@@ -180,6 +180,12 @@ def test_what_a_sub_plan_would_pass_over_is_refused(tmp_path: Path, more: str, s
     assert "plan.yaml:4:5" in text and said in text
 
 
+def test_plans_that_use_each_other_are_refused_with_the_ring(tmp_path: Path) -> None:
+    (tmp_path / "inner.yaml").write_text(fake.plan_text("  - {id: x, uses: plan/plan}\n"))
+    text = refusal(tmp_path, "  - {id: a, uses: plan/inner}\n")
+    assert "inner.yaml:4:5" in text and "plan.yaml → inner.yaml → plan.yaml" in text
+
+
 def test_a_sub_plan_that_is_left_out_is_left_out_whole(tmp_path: Path) -> None:
     (tmp_path / "inner.yaml").write_text(fake.plan_text("  - {id: x, uses: note}\n"))
     bound = load(tmp_path, "  - {id: a, uses: plan/inner, when: false}\n  - {id: b, uses: note}\n")

@@ -1,7 +1,7 @@
 """The Pulumi CLI, where none is installed: `python tools/pulumi/install.py [CACHE]` prints its path.
 
 Order: a `pulumi` on PATH with its Python host; our own build from the cache; `go build` (minutes, once); else
-Pulumi's official installer. Needs the project's virtual environment for the last two only.
+Pulumi's official installer. Run it with the Python of the project's virtual environment, as `dr` does.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
+
+from recovery.terminal import redraws
 
 HERE = Path(__file__).resolve().parent
 VERSION = "3.259.0"
@@ -56,7 +58,7 @@ class Teller:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._redraws = out.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+        self._redraws = redraws(out)
         self._told = ("", -1)
         self._began = time.monotonic()
 

@@ -13,8 +13,6 @@ NARROWEST_WORLD = {4: 7, 6: 15}
 """Prefix lengths: what is wider than any private range counts as the world, or halves of it would not."""
 OPEN_PORTS = frozenset({80, 443})
 SAFE_TLS = ("ELBSecurityPolicy-TLS13-1-2-", "ELBSecurityPolicy-TLS13-1-3-", "ELBSecurityPolicy-FS-1-2-Res-")
-
-
 GROUPS = (
     "vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     "ec2/securityGroup:SecurityGroup",

@@ -13,7 +13,7 @@ from recovery.sites.aws.clients import Clients
 from recovery.sites.aws.errors import explained
 from recovery.sites.ports import Group, Targets
 
-HELD: list[Any] = [
+_HELD: list[Any] = [
     {
         "Type": "fixed-response",
         "FixedResponseConfig": {
@@ -122,7 +122,7 @@ class AutoScalingWebTier:
 
     def hold(self, actions: str) -> None:
         """ModifyListener: the default actions as they were, or a plain page."""
-        before: list[Any] = json.loads(actions) if actions else HELD
+        before: list[Any] = json.loads(actions) if actions else _HELD
         self.clients.elb.modify_listener(ListenerArn=self._web.https_listener_arn, DefaultActions=before)
 
     def _actions(self) -> list[dict[str, Any]]:

@@ -83,12 +83,13 @@ class Jobs:
         threading.Thread(target=self._work, daemon=True, name=f"rds-{database.dbi_resource_id}").start()
 
     def submit(self, status: str, do: Callable[[str], None], cause: str) -> None:
-        """Do this after what was asked before; the instance is `available` when nothing is left to do."""
+        """Do this after what was asked before; the instance is `available` when nothing is left to do.
+
+        `deleting` is told at once, and to the end.
+        """
         with self._lock:
             self._open += 1
-            if (
-                self._database.status in _IDLE or status == "deleting"
-            ):  # which is told at once, and to the end
+            if self._database.status in _IDLE or status == "deleting":
                 self._database.status = status
         self._queue.put(Job(status, do, cause))
 
