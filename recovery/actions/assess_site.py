@@ -56,8 +56,7 @@ class AssessSite(Action):
         return Preview(expected_seconds=5, refusals=tuple(text for text in found if text))
 
     def perform(self, ctx: Context) -> SiteLost:
-        """Probe everything side by side."""
-        wanted = options(ctx, AssessWith).paths
+        """Probe everything side by side; refuse what does not add up; claim the target for this run."""
         ctx.progress(f"asking {ctx.source.region} and {ctx.target.region}", None)
         with ThreadPoolExecutor(4) as pool:
             source = pool.submit(ctx.sites.of(ctx.source).probe)
@@ -66,6 +65,18 @@ class AssessSite(Action):
             check = pool.submit(ctx.sites.check_status, ctx.edge, "primary-endpoint")
             findings = [_plane(source.result(), ctx.source.region), front.result(), check.result()]
             ready = target.result()
+        self._must_be_fit(ctx, ready)
+        against = self._must_be_lost(ctx, findings)
+        ctx.progress(f"{ctx.source.region} unreachable by {against} paths, {ctx.target.region} healthy", 1)
+        self._claim(ctx)
+        evidence = tuple(f"{f.path}: {f.health}, {f.detail}" for f in (*findings, *ready))
+        return SiteLost(
+            site=ctx.source.stack, region=ctx.source.region, evidence=evidence, assessed_at=ctx.clock.now()
+        )
+
+    @staticmethod
+    def _must_be_fit(ctx: Context, ready: Sequence[Finding]) -> None:
+        """The target is healthy, and customers are not there yet."""
         bad = [f for f in ready if f.health is not Health.HEALTHY]
         if bad:
             # Silence may pass, and is asked again; being refused will not change by itself.
@@ -82,24 +93,21 @@ class AssessSite(Action):
                 f"they wrote since {ctx.source.stack} was left; nothing was touched",
                 cure=f"dr abort …; or, if it must be: dr resume … --use {ctx.step}.again=true --reason WHY",
             )
-        against = [f for f in findings if f.health is Health.UNHEALTHY]
-        if len(against) < wanted:
+
+    @staticmethod
+    def _must_be_lost(ctx: Context, findings: Sequence[Finding]) -> int:
+        """How many paths to the source failed; ActionFailed when that is too few to give it up."""
+        wanted = options(ctx, AssessWith).paths
+        against = sum(f.health is Health.UNHEALTHY for f in findings)
+        if against < wanted:
             raise ActionFailed(
                 f"{ctx.source.region} is not proven lost: {_tell(findings)}",
-                means=f"{wanted} independent paths must fail, {len(against)} did; leaving a healthy site "
+                means=f"{wanted} independent paths must fail, {against} did; leaving a healthy site "
                 "loses writes for nothing",
                 cure="dr resume … asks again; if you know that it is lost, or leave it all the same: "
                 f"dr resume … --use {ctx.step}.paths=0 --reason WHY",
             )
-        ctx.progress(
-            f"{ctx.source.region} unreachable by {len(against)} paths, {ctx.target.region} healthy",
-            1,
-        )
-        self._claim(ctx)
-        evidence = tuple(f"{f.path}: {f.health}, {f.detail}" for f in (*findings, *ready))
-        return SiteLost(
-            site=ctx.source.stack, region=ctx.source.region, evidence=evidence, assessed_at=ctx.clock.now()
-        )
+        return against
 
     @staticmethod
     def _claim(ctx: Context) -> None:

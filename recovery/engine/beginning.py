@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -104,18 +104,8 @@ def draft(
     bound = loading.load(path, inputs)
     checks.refuse_strangers(bound, company)
     checks.refuse_answers(bound, company, order.answers)
-    source, target = (_placed(path, ("inputs", name), _site, bound, company, name) for name in _SITES)
-    lost = {
-        _placed(path, ("loses", number), _region, bound, company, name)
-        for number, name in enumerate(bound.plan.loses)
-    }
-    lost |= {_region(bound, company, name) for name in order.lost}
-    if source == target:
-        raise InputError(
-            f"{target} cannot take over from itself",
-            means="nothing was touched",
-            cure=f"name another site: {', '.join(name for name in company.sites if name != source)}",
-        )
+    source, target = _sites(path, bound, company)
+    lost = _lost(path, bound, company, order.lost)
     if accounts is None:
         accounts = surroundings.accounts(surroundings.site(project, target))
     engine_version = surroundings.engine_version(project, target)
@@ -129,7 +119,7 @@ def draft(
         digest=bound.digest,
         source=source,
         target=target,
-        lost=tuple(sorted(lost)),
+        lost=lost,
         accounts=accounts,
         continuity=company.model_dump(mode="json", by_alias=True),
         since=order.since or now,
@@ -182,6 +172,27 @@ def site_named(company: Continuity, name: str) -> str:
             return stack
     known = ", ".join(f"{stack} ({site.region})" for stack, site in company.sites.items())
     raise InputError(f"there is no site `{name}`", cure=f"the sites are: {known}")
+
+
+def _sites(path: Path, bound: Bound, company: Continuity) -> tuple[str, str]:
+    """The stacks of the site that is lost and of the one that takes over."""
+    source, target = (_placed(path, ("inputs", name), _site, bound, company, name) for name in _SITES)
+    if source == target:
+        raise InputError(
+            f"{target} cannot take over from itself",
+            means="nothing was touched",
+            cure=f"name another site: {', '.join(name for name in company.sites if name != source)}",
+        )
+    return source, target
+
+
+def _lost(path: Path, bound: Bound, company: Continuity, further: Iterable[str]) -> tuple[str, ...]:
+    """Regions that the plan's scenario takes away, and those that a person knows to be gone besides."""
+    lost = {
+        _placed(path, ("loses", number), _region, bound, company, name)
+        for number, name in enumerate(bound.plan.loses)
+    }
+    return tuple(sorted(lost | {_region(bound, company, name) for name in further}))
 
 
 def _placed(path: Path, where: tuple[str | int, ...], find: Callable[..., str], *args: Any) -> str:

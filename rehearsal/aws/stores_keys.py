@@ -54,7 +54,12 @@ def install(world: World) -> None:
         _guard(name)
     for name in _BY_ID:
         _by_arn_too(name)
+    _patch_ids()
+    _patch_refusals()
+    _patch_replicas(world)
 
+
+def _patch_ids() -> None:
     @around(Key, "__init__")
     def init(original: Any, self: Key, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
@@ -68,6 +73,8 @@ def install(world: World) -> None:
         if key_id not in self.kms_backend.keys:  # moto's pattern for ids knows its own long ones only
             original(self, key_id)
 
+
+def _patch_refusals() -> None:
     @around(KmsBackend, "decrypt")
     def decrypt(original: Any, self: KmsBackend, *args: Any, **kwargs: Any) -> Any:
         plaintext, arn = original(self, *args, **kwargs)
@@ -98,6 +105,8 @@ def install(world: World) -> None:
             raise JsonRESTError("NotAuthorizedException", "Aliases that begin with alias/aws/ are AWS's own.")
         return original(self)
 
+
+def _patch_replicas(world: World) -> None:
     @around(KmsBackend, "describe_key")
     def describe(_: Any, self: KmsBackend, key_id: str) -> Key:
         return self.keys[self.any_id_to_key_id(key_id)]  # moto would relabel primary and replica alike
