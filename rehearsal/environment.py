@@ -87,13 +87,16 @@ def environment(
     return kept | variables(settings, pulumi=pulumi) | {CHILD: str(settings.home)}
 
 
-def shell(settings: WorldSettings, *, pulumi: Path | None = None) -> str:
-    """The same as lines for `eval` in a POSIX shell."""
-    lines = [f"unset {' '.join(_OTHERS_OWN)}"]
-    found = variables(settings, pulumi=pulumi) | {
-        # `pulumi` by hand works on the world's copy of the stacks: tracked files get no salt
+def by_hand(settings: WorldSettings, *, pulumi: Path | None = None) -> dict[str, str]:
+    """For a person: `pulumi` works on the world's copy of the stacks, so that tracked files get no salt."""
+    return variables(settings, pulumi=pulumi) | {
         "PULUMI_OPTION_CWD": str(settings.home / "project"),
         "LIFEBOAT_PYTHON": sys.executable,
     }
+
+
+def shell(found: Mapping[str, str]) -> str:
+    """Lines for `eval` in a POSIX shell that set these, and unset the user's own clouds."""
+    lines = [f"unset {' '.join(_OTHERS_OWN)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
     return "\n".join(lines)

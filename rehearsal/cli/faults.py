@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 
 from recovery.errors import InputError
-from rehearsal.cli.world import Json, Name, app, running_world
+from rehearsal.cli.world import Json, Name, app, named, running_world
 from rehearsal.launch import DEFAULT_NAME
 from rehearsal.steering import Steering
 
@@ -29,7 +29,7 @@ def fault(
 ) -> None:
     """Let calls of the clouds' APIs go wrong: which ones, how, how often, for how long.
 
-    dr world fault throttle service=rds operation=RestoreDBInstanceToPointInTime times=3
+    ./dr world fault throttle service=rds operation=RestoreDBInstanceToPointInTime times=3
     """
     from pydantic import ValidationError
 
@@ -51,7 +51,7 @@ def fault(
     print(
         json.dumps({"id": id_})
         if as_json
-        else f"{id_} is in force; take it away: dr world faults --clear {id_}"
+        else f"{id_} is in force; take it away: ./dr world faults --clear {id_}{named(name)}"
     )
 
 

@@ -16,6 +16,7 @@ from recovery import continuity
 from recovery.errors import InputError
 from rehearsal import launch, results
 from rehearsal.cli.interrupt import tidy
+from rehearsal.cli.world import named
 from rehearsal.steering import Steering
 from rehearsal.story import Story
 
@@ -65,7 +66,7 @@ def _running(world: str) -> launch.Running | None:
 
 def _on_running(on: Callable[[str], int], running: launch.Running, out: Path) -> int:
     name = running.settings.name
-    left = f"world {name} stays; end it: {_ending(name)}"
+    left = f"world {name} stays; end it: ./dr world down{named(name)}"
     with tidy(partial(launch.end_clients, name), partial(results.give_up, out), left=left):
         return on(name)
 
@@ -81,10 +82,6 @@ def _on_own(on: Callable[[str], int], out: Path, scale: float, *, keep: bool) ->
                 launch.down(name)
 
 
-def _ending(name: str) -> str:
-    return "./dr world down" + ("" if name == launch.DEFAULT_NAME else f" --name {name}")
-
-
 def _on(name: str, *, story: Story, scenario: str, out: Path, began: float) -> int:
     from rehearsal.company import reach
     from rehearsal.rehearsal import rehearse as carry_out
@@ -97,7 +94,7 @@ def _on(name: str, *, story: Story, scenario: str, out: Path, began: float) -> i
         raise InputError(
             f"world {name} has already lost {', '.join(gone)}",
             means="a world is good for one rehearsal",
-            cure=f"end it: {_ending(name)}; then run this again",
+            cure=f"end it: ./dr world down{named(name)}; then run this again",
         )
     results.begin(out)
     story.tell("world", settings.summary(), name=name, scale=settings.scale)

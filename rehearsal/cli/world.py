@@ -14,7 +14,7 @@ from recovery import continuity
 from recovery.errors import InputError
 from rehearsal import launch
 from rehearsal.cli.interrupt import tidy
-from rehearsal.environment import shell
+from rehearsal.environment import by_hand, shell
 from rehearsal.steering import Steering
 from rehearsal.story import Story
 from rehearsal.world import WorldSettings
@@ -45,8 +45,8 @@ def up(
         if not empty:
             _bring_up(settings, story)
     story.line("")
-    story.line(f'point this shell at it:  eval "$(./dr world env{_named(name)})"')
-    story.line(f"end it:                  ./dr world down{_named(name)}")
+    story.line(f'point this shell at it:  eval "$(./dr world env{named(name)})"')
+    story.line(f"end it:                  ./dr world down{named(name)}")
 
 
 def _bring_up(settings: WorldSettings, story: Story) -> None:
@@ -60,14 +60,16 @@ def _bring_up(settings: WorldSettings, story: Story) -> None:
     story.tell("service", f"https://{platform.edge().service_name} answers")
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
+    """What a command needs to mean that world."""
     return "" if name == launch.DEFAULT_NAME else f" --name {name}"
 
 
 @app.command()
-def down(name: Name = launch.DEFAULT_NAME) -> None:
+def down(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """End a world; nothing of it is left."""
-    print(f"world {name}: " + ("gone" if launch.down(name) else "there was none"))
+    there = launch.down(name)
+    _say(f"world {name}: {'gone' if there else 'there was none'}", as_json, name=name, was_there=there)
 
 
 @app.command()
@@ -100,23 +102,28 @@ def status(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
 
 
 @app.command()
-def env(name: Name = launch.DEFAULT_NAME) -> None:
+def env(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Lines for `eval`: endpoint, credentials, regions, PULUMI_ variables."""
-    print(shell(running_world(name).settings, pulumi=_pulumi()))
+    found = by_hand(running_world(name).settings, pulumi=_pulumi())
+    print(json.dumps(found) if as_json else shell(found))
 
 
 @app.command()
-def lose(region: str, name: Name = launch.DEFAULT_NAME) -> None:
+def lose(region: str, name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Take a region away: servers, databases, APIs."""
     _steering(name, region).lose(region)
-    print(f"{region} is gone")
+    _say(f"{region} is gone", as_json, region=region, lost=True)
 
 
 @app.command("return")
-def give_back(region: str, name: Name = launch.DEFAULT_NAME) -> None:
+def give_back(region: str, name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Bring a lost region back, with what it had on its disks."""
     _steering(name, region).give_back(region)
-    print(f"{region} is back")
+    _say(f"{region} is back", as_json, region=region, lost=False)
+
+
+def _say(text: str, as_json: bool, **data: object) -> None:
+    print(json.dumps(data) if as_json else text)
 
 
 def _steering(name: str, region: str) -> Steering:
@@ -132,7 +139,7 @@ def running_world(name: str) -> launch.Running:
     """The world of that name; InputError when it does not run."""
     running = launch.find(name)
     if running is None:
-        raise InputError(f"no world {name!r} is running", cure=f"start it: ./dr world up --name {name}")
+        raise InputError(f"no world {name!r} is running", cure=f"start it: ./dr world up{named(name)}")
     return running
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,20 +13,10 @@ from botocore.config import Config
 from rehearsal.pki import ca_file
 from rehearsal.steering import Steering
 from rehearsal.world import WorldSettings, fetch
+from tests.fakes.waiting import until
 
 PASSWORD = "master-of-the-shop-1"
 ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=10, connect_timeout=2)
-
-
-def until[T](what: str, probe: Callable[[], T | None], seconds: float = 30.0) -> T:
-    """The first thing that `probe` answers; AssertionError when it never does."""
-    end = time.monotonic() + seconds
-    while True:
-        found = probe()
-        if found is not None:
-            return found
-        assert time.monotonic() < end, f"no {what} within {seconds} s"
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True)

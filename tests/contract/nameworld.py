@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from rehearsal import launch
 from rehearsal.durations import CLOUD_SECONDS
 from rehearsal.steering import Steering
 from rehearsal.world import WorldSettings
+from tests.fakes.waiting import until
 
 SCALE = 120.0
 _QUICK = Config(retries={"total_max_attempts": 1}, read_timeout=20, connect_timeout=2)
@@ -37,15 +38,6 @@ def running(name: str, *, scale: float = SCALE) -> Iterator[NameWorld]:
         yield NameWorld(settings)
     finally:
         launch.down(name)
-
-
-def until[T](what: str, probe: Callable[[], T | None], seconds: float = 15.0) -> T:
-    """The first thing true that `probe` answers; AssertionError when it never does."""
-    end = time.monotonic() + seconds
-    while not (found := probe()):
-        assert time.monotonic() < end, f"waited {seconds} s in vain for: {what}"
-        time.sleep(0.03)
-    return found
 
 
 @contextmanager

@@ -12,11 +12,12 @@ import pytest
 import webtier
 from botocore.exceptions import ClientError
 from databases import no_proxies
-from webtier import Cloud, Platform, until
+from webtier import Cloud, Platform
 
 from rehearsal import launch
 from rehearsal.aws.faults import Rule
 from rehearsal.steering import Steering
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.world
 

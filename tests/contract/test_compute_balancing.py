@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import ssl
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,11 +15,12 @@ import pytest
 import webtier
 from botocore.exceptions import ClientError
 from databases import no_proxies
-from webtier import Cloud, Platform, until
+from webtier import Cloud, Platform
 
 from rehearsal import launch
 from rehearsal.pki import ca_file
 from rehearsal.steering import Steering
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.world
 NAME = "app.shop.example"
@@ -284,11 +284,19 @@ def test_deletion_protection_protects(site: Platform) -> None:
 def test_a_lost_regions_load_balancer_is_silent_until_the_region_returns(site: Platform) -> None:
     steering = Steering(site.cloud.settings)
     steering.lose("eu-west-1")
-    time.sleep(0.3)
-    with pytest.raises(httpx.TimeoutException):
-        httpx.get(site.url(), trust_env=False, timeout=1)
+    until("silence", lambda: _silent(site) or None)
     steering.give_back("eu-west-1")
     until("the servers", lambda: _patient(site) == 200)
+
+
+def _silent(site: Platform) -> bool:
+    try:
+        httpx.get(site.url(), trust_env=False, timeout=1)
+    except httpx.TimeoutException:
+        return True
+    except httpx.HTTPError:
+        return False  # answered while it went away
+    return False
 
 
 def _patient(site: Platform) -> int:

@@ -12,10 +12,11 @@ import pytest
 import webtier
 from botocore.exceptions import ClientError
 from databases import no_proxies
-from webtier import Cloud, Platform, until, user_data
+from webtier import Cloud, Platform, user_data
 
 from rehearsal import launch
 from rehearsal.steering import Steering
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.world
 RUNNER = """#!/bin/bash

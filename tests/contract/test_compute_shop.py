@@ -17,9 +17,10 @@ import psycopg
 import pytest
 import webtier
 from databases import Databases, no_proxies
-from webtier import ROOT, Cloud, until
+from webtier import ROOT, Cloud
 
 from rehearsal import launch
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.world
 APP = {"username": "shop_app", "password": "app-of-the-shop-1", "dbname": "shop", "port": 5432}

@@ -14,12 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from nameworld import NameWorld, a, until
+from nameworld import NameWorld, a
 
 from rehearsal import pki
 from rehearsal.customers import Customers, Habits
 from rehearsal.measures import Request, outage
 from rehearsal.observer import Observer
+from tests.fakes.waiting import until
 
 SERVICE = "app.customers.example"
 HABITS = Habits(clients=2, every=0.05)

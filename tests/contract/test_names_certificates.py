@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from nameworld import NameWorld, cname, refused, until
+from nameworld import NameWorld, cname, refused
 
 from rehearsal import pki
+from tests.fakes.waiting import until
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from nameworld import NameWorld, a, cname, refused, until
+from nameworld import NameWorld, a, cname, refused
 
 from rehearsal import pki
+from tests.fakes.waiting import until
 
 
 @pytest.fixture

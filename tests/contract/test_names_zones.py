@@ -8,9 +8,10 @@ import dns.rcode
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
-from nameworld import NameWorld, a, cname, refused, until
+from nameworld import NameWorld, a, cname, refused
 
 from rehearsal.world import publish
+from tests.fakes.waiting import until
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from rehearsal.aws.faults import Rule
 from rehearsal.environment import variables
 from rehearsal.steering import Steering
 from rehearsal.world import WorldSettings
+from tests.fakes.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -199,10 +199,7 @@ def test_nothing_is_left_of_a_world_that_was_killed() -> None:
     running = launch.find("test-killed")
     assert running is not None
     os.kill(running.pid, signal.SIGKILL)
-    until = time.monotonic() + 10
-    while launch.find("test-killed") is not None and time.monotonic() < until:
-        time.sleep(0.05)
-    assert launch.find("test-killed") is None
+    until("the world's end", lambda: launch.find("test-killed") is None)
     assert launch.down("test-killed")
     assert not settings.home.exists()
 
@@ -226,11 +223,8 @@ def test_a_world_clears_up_when_the_command_it_belongs_to_is_killed() -> None:
         owner.kill()
         owner.communicate(timeout=20)
         left = (Path(home), homes.claim_file(prefix))
-        until = time.monotonic() + 30
-        while (any(path.exists() for path in left) or start_time(int(child))) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert [path for path in left if path.exists()] == []
-        assert start_time(int(child)) is None
+        until("the folders' end", lambda: not any(path.exists() for path in left))
+        until("the child's end", lambda: start_time(int(child)) is None)
     finally:
         owner.kill()
         launch.down("test-orphan")
@@ -253,6 +247,16 @@ def test_a_person_puts_a_fault_in_force_sees_it_met_and_takes_it_away(
     [row] = [json.loads(line) for line in dr_world(world, "faults", "--json").stdout.splitlines()]
     assert (row["id"], row["effect"], row["met"], row["times"]) == (name, "throttle", 1, 1)
     assert dr_world(world, "faults", "--clear", name).stdout == "no fault is in force\n"
+
+
+def test_what_the_commands_of_a_world_say_is_json_where_json_is_asked_for(
+    world: WorldSettings, steering: Steering
+) -> None:
+    assert json.loads(dr_world(world, "env", "--json").stdout)["AWS_ENDPOINT_URL"] == world.api_url
+    for verb, lost in (("lose", True), ("return", False)):
+        told = json.loads(dr_world(world, verb, world.primary, "--json").stdout)
+        assert told == {"region": world.primary, "lost": lost}
+        assert steering.lost() == [world.primary] * lost
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from rehearsal.postgres.cluster import SUPERUSER, Cluster, Recovery, Shape, make
 from rehearsal.postgres.programs import PostgresError, Programs
 from rehearsal.processes import Spawner
 from rehearsal.world import WorldSettings
+from tests.fakes.waiting import until
 
 
 @dataclass
@@ -87,10 +87,7 @@ def archived(cluster: Cluster, archive: Archive) -> None:
 
 
 def _wait_for(path: Path) -> None:
-    end = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < end, f"waited in vain for {path}"
-        time.sleep(0.02)
+    until(f"{path}", path.exists)
 
 
 def test_a_killed_server_comes_back_with_every_commit_and_leaves_no_segment_behind(

@@ -16,10 +16,11 @@ import psycopg
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from databases import PASSWORD, Databases, no_proxies, until
+from databases import PASSWORD, Databases, no_proxies
 
 from rehearsal import launch
 from rehearsal.postgres import autopsy
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.world
 

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
-from databases import PASSWORD, Databases, no_proxies, until
+from databases import PASSWORD, Databases, no_proxies
 
 from rehearsal import launch
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.world
 

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from nameworld import NameWorld, lost, refused, until
+from nameworld import NameWorld, lost, refused
 
 from rehearsal import pki
 from rehearsal.dns import front_address
+from tests.fakes.waiting import until
 
 HERE, THERE = "eu-central-1", "eu-west-1"
 

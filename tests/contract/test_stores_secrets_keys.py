@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from nameworld import NameWorld, lost, refused, until
+from nameworld import NameWorld, lost, refused
+
+from tests.fakes.waiting import until
 
 HERE, THERE = "eu-central-1", "eu-west-1"
 

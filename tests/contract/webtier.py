@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,17 +27,6 @@ class Hello(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
 http.server.ThreadingHTTPServer((os.environ["LISTEN_ADDRESS"], 8080), Hello).serve_forever()'
 """
-
-
-def until[T](what: str, probe: Callable[[], T | None], seconds: float = 30.0) -> T:
-    """The first thing that `probe` answers; AssertionError when it never does."""
-    end = time.monotonic() + seconds
-    while True:
-        found = probe()
-        if found:
-            return found
-        assert time.monotonic() < end, f"waited {seconds} s in vain for: {what}"
-        time.sleep(0.05)
 
 
 @dataclass

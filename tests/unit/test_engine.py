@@ -23,6 +23,7 @@ from recovery.engine.record import Account, Answer, RunRecord, same_account
 from recovery.errors import ExitCode, Refusal
 from tests.fakes import engine as fake
 from tests.fakes import signals
+from tests.fakes.waiting import until
 
 RUN = f"test-{os.getpid()}"
 """Marks of children are looked for on the whole machine, where other tests may run."""
@@ -73,8 +74,7 @@ def test_a_failed_step_is_retried_by_decision_while_the_run_goes_on(tmp_path: Pa
     desk = Desk(tmp_path, "  - {id: a, uses: note, with: {fail: 2}, retry: {times: 2, wait: 10ms}}\n")
 
     def answer_when_asked() -> None:
-        while "awaiting-decision" not in desk.told("a"):
-            time.sleep(0.02)
+        until("awaiting-decision", lambda: "awaiting-decision" in desk.told("a"))
         desk.say("retry", "a")
 
     threading.Thread(target=answer_when_asked, daemon=True).start()
@@ -90,8 +90,7 @@ def test_an_abort_stops_a_step_that_is_under_way_and_takes_back_the_others(tmp_p
     )
 
     def abort_when_under_way() -> None:
-        while "started" not in desk.told("b"):
-            time.sleep(0.02)
+        until("started", lambda: "started" in desk.told("b"))
         desk.say("abort", undo=True)
 
     threading.Thread(target=abort_when_under_way, daemon=True).start()
@@ -115,8 +114,7 @@ def test_nothing_begins_anew_once_a_run_is_aborted(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "  - {id: a, uses: note, with: {fail: 1}, retry: {times: 2, wait: 30s}}\n")
 
     def abort_between_tries() -> None:
-        while "retrying" not in desk.told("a"):
-            time.sleep(0.02)
+        until("retrying", lambda: "retrying" in desk.told("a"))
         desk.say("abort")
 
     threading.Thread(target=abort_between_tries, daemon=True).start()
@@ -262,8 +260,7 @@ def test_pulumi_may_record_what_it_is_just_making_before_its_providers_are_ended
         [str(program), "-c", script], env=env, start_new_session=True, preexec_fn=signals.usual
     )
     try:
-        while not (tmp_path / "ready").exists():
-            time.sleep(0.01)
+        until("ready", (tmp_path / "ready").exists)
         assert len(processes.end_leftovers(tmp_path, RUN)) == 2
         assert (tmp_path / "recorded").exists()
     finally:

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +23,7 @@ from recovery.procfs import start_time
 from rehearsal import launch, results
 from rehearsal.story import Story
 from tests.fakes import signals
+from tests.fakes.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 BASICS = "bash env readlink dirname uname awk df cmp sleep kill tail tr rm cp cat mktemp stty cut id"
@@ -173,8 +173,7 @@ def test_an_interrupted_set_up_ends_at_once_with_all_it_began(machine: Path, num
         [str(ROOT / "dr"), "status"], env=env, stderr=subprocess.PIPE, text=True, preexec_fn=signals.usual
     )
     pid = home / "pid"
-    while not (pid.exists() and pid.read_text()):
-        time.sleep(0.02)
+    until("a process", lambda: pid.exists() and pid.read_text())
     process.send_signal(number)
     _, said = process.communicate(timeout=10)
     assert process.returncode == 130
@@ -245,9 +244,7 @@ def test_an_interrupted_build_leaves_nothing(machine: Path) -> None:
         start_new_session=True,
         preexec_fn=signals.usual,
     )
-    while not (cache.exists() and list(cache.iterdir())):
-        time.sleep(0.02)
-    time.sleep(0.3)
+    until("a build", lambda: cache.exists() and list(cache.iterdir()))
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -310,27 +307,21 @@ def test_a_second_set_up_waits_for_the_first_ones_build(machine: Path) -> None:
     assert made.name.startswith("pulumi-")
 
 
-def test_a_build_that_is_killed_ends_go_too(machine: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_build_that_is_killed_ends_go_too(machine: Path, number: signal.Signals) -> None:
     for name in ("sleep", "setpriv"):
         (machine / name).unlink(missing_ok=True)
         (machine / name).symlink_to(shutil.which(name) or name)
-    give(machine, "go", 'case "$1" in build) echo $$ >> "$HOME/go.pid"; exec sleep 60;; esac')
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        process = install(machine)
-        try:
-            pids = machine.parent / "go.pid"
-            while not (pids.exists() and pids.read_text().endswith("\n")):
-                time.sleep(0.02)
-            pid = int(pids.read_text())
-            process.send_signal(number)
-            process.communicate(timeout=20)
-            until = time.monotonic() + 10
-            while start_time(pid) is not None and time.monotonic() < until:
-                time.sleep(0.02)
-            assert start_time(pid) is None, number
-            pids.unlink()
-        finally:
-            process.kill()
+    give(machine, "go", 'case "$1" in build) echo $$ > "$HOME/go.pid"; exec sleep 60;; esac')
+    process, noted = install(machine), machine.parent / "go.pid"
+    try:
+        until("a build", lambda: noted.exists() and noted.read_text().endswith("\n"))
+        pid = int(noted.read_text())
+        process.send_signal(number)
+        process.communicate(timeout=20)
+        until("the end of Go", lambda: start_time(pid) is None)
+    finally:
+        process.kill()
 
 
 SCRIPT = """

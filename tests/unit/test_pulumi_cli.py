@@ -16,6 +16,7 @@ from recovery.procfs import start_time
 from recovery.pulumi_cli import StoppableCommand
 from recovery.stack_files import Place
 from recovery.stacks import Stack
+from tests.fakes.waiting import until
 
 PROJECT = {
     "Pulumi.yaml": "name: lifeboat\nruntime: python\nmain: infra/\n",
@@ -64,10 +65,7 @@ def test_a_cli_that_does_not_end_when_asked_is_ended_with_its_plugins(
     with pytest.raises(CommandError):
         StoppableCommand(plugin.exists).run(["up"], str(tmp_path), {})
     assert time.monotonic() - began < 30
-    until = time.monotonic() + 10
-    while start_time(int(plugin.read_text())) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert start_time(int(plugin.read_text())) is None
+    until("the plugin's end", lambda: start_time(int(plugin.read_text())) is None)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from recovery.errors import InputError
 from recovery.procfs import start_time
 from rehearsal import home as homes
 from rehearsal.processes import end_marked, end_process, end_recorded
+from tests.fakes.waiting import until
 
 PORT = 4566
 
@@ -136,11 +136,7 @@ def test_recorded_groups_are_ended_even_when_their_leader_is_gone(tmp_path: Path
     record = tmp_path / "children.jsonl"
     record.write_text(json.dumps({"pid": leader.pid, "started": started}) + "\n")
     end_recorded(record)
-    for _ in range(100):
-        if start_time(child) is None:
-            break
-        time.sleep(0.05)
-    assert start_time(child) is None
+    until("the child's end", lambda: start_time(child) is None)
 
 
 def test_whatever_a_rehearsal_started_is_ended_wherever_it_put_itself() -> None:
