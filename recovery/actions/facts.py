@@ -26,7 +26,6 @@ class SiteFenced(Fact):
 
     latch: str
     engaged_at: datetime
-    was_engaged: bool
 
     def says(self) -> str:
         """See Fact."""

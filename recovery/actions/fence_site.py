@@ -29,12 +29,12 @@ class FenceSite(Action):
         return Preview(changes=() if engaged else (change,), expected_seconds=2)
 
     def perform(self, ctx: Context) -> SiteFenced:
-        """Engage."""
+        """Engage; one that is engaged keeps its reason, which says whose it is."""
         latch = ctx.sites.latch(ctx.edge)
-        before = latch.engaged() is True
-        latch.engage(f"{ctx.run}: {ctx.source.stack} in {ctx.source.region} is lost\n")
+        if latch.engaged() is not True:
+            latch.engage(f"{ctx.run}: {ctx.source.stack} in {ctx.source.region} is lost\n")
         ctx.progress(f"latch engaged: {ctx.source.stack} is out of {ctx.edge.failover_name}", 1)
-        return SiteFenced(latch=ctx.edge.latch.url, engaged_at=ctx.clock.now(), was_engaged=before)
+        return SiteFenced(latch=ctx.edge.latch.url, engaged_at=ctx.clock.now())
 
     def verify(self, ctx: Context, fact: Fact | None) -> None:
         """Read it back."""
@@ -46,18 +46,17 @@ class FenceSite(Action):
             )
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:
-        """Release the latch, if this step engaged it."""
-        if not isinstance(fact, SiteFenced):
-            latch = ctx.edge.latch
-            where = f"s3://{latch.bucket}/{latch.key} --region {latch.region}"
+        """Release the latch, if this run engaged it."""
+        latch, there = ctx.sites.latch(ctx.edge), ctx.edge.latch
+        command = f"aws s3 rm s3://{there.bucket}/{there.key} --region {there.region}"
+        reason = latch.reason()
+        if reason is not None and not reason.startswith(f"{ctx.run}:"):
             raise Refusal(
-                "the latch may have been engaged before this run, and stays",
+                f"the latch was not engaged by this run, and stays (it says: {reason.strip()})",
                 means=f"while it is there, {ctx.edge.failover_name} never leads to {ctx.source.stack}",
-                cure=f"to let customers back: aws s3 rm {where}",
+                cure=f"to let customers back: {command}",
             )
-        if fact.was_engaged:
-            return
-        ctx.sites.latch(ctx.edge).release()
+        latch.release()
 
     def by_hand(self, ctx: Context) -> str:
         """Commands."""

@@ -94,12 +94,14 @@ class SwitchName(Action):
             ctx.poll(f"https://{ctx.edge.service_name}{check.path} answers {check.expect.status}", probe)
 
     def undo(self, ctx: Context, fact: Fact | None) -> None:
-        """Put the holding page back; the latch belongs to fence-site."""
+        """Put the holding page back; the latch belongs to fence-site.
+
+        A plain one when the step did not end, or was done again after a crash: what stood there is not known.
+        """
         web = ctx.sites.of(ctx.target).web
-        if isinstance(fact, NameSwitched):
-            if "fixed-response" in fact.page:
-                web.hold(fact.page)
-        elif not web.holding_page():  # it did not end, and what stood there is not known
+        if isinstance(fact, NameSwitched) and "fixed-response" in fact.page:
+            web.hold(fact.page)
+        elif not web.holding_page():
             web.hold("")
 
     def by_hand(self, ctx: Context) -> str:

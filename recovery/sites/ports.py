@@ -238,6 +238,10 @@ class Latch(Protocol):
         """Whether it is there; None when that cannot be known."""
         ...
 
+    def reason(self) -> str | None:
+        """Why it was engaged, as it was given then; None when it is not there."""
+        ...
+
 
 class Sites(Protocol):
     """Every site that can be reached, by its contract; every call carries the run and step that caused it."""

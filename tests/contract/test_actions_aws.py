@@ -203,12 +203,12 @@ def test_a_missing_bundle_shows_before_the_day(runner: Ec2Runner, contract: Site
 
 def test_the_latch_is_one_object(contract: SiteContract) -> None:
     latch = connect("lifeboat/run-1/fence").latch(contracts.edge())
-    assert latch.engaged() is False
+    assert (latch.engaged(), latch.reason()) == (False, None)
     latch.engage("lost")
     latch.engage("lost")
-    assert latch.engaged() is True
+    assert (latch.engaged(), latch.reason()) == (True, "lost")
     latch.release()
-    assert latch.engaged() is False
+    assert (latch.engaged(), latch.reason()) == (False, None)
 
 
 def test_a_secret_keeps_what_is_not_updated(site: Site) -> None:

@@ -286,16 +286,20 @@ class FakeLatch:
 
     effects: Counter[str]
     there: bool | None = False
+    said: str = "somebody else's run: lost"
 
     def engage(self, reason: str) -> None:
         self.effects["latch"] += int(not self.there)
-        self.there = True
+        self.there, self.said = True, reason
 
     def release(self) -> None:
         self.there = False
 
     def engaged(self) -> bool | None:
         return self.there
+
+    def reason(self) -> str | None:
+        return self.said if self.there else None
 
 
 @dataclass(frozen=True)

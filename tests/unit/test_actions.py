@@ -431,6 +431,14 @@ def test_an_undone_cutover_puts_the_holding_page_back(room: Room) -> None:
     assert room.standby.web.held
 
 
+def test_a_cutover_that_was_killed_and_done_again_is_undone_too(room: Room) -> None:
+    action = registry.find("switch-name")()
+    for _ in range(2):
+        fact = action.perform(room.context("switch-name"))
+    action.undo(room.context("switch-name"), fact)
+    assert room.standby.web.holding_page()
+
+
 def test_a_cutover_that_failed_half_way_is_undone_too(room: Room) -> None:
     room.standby.web.held = False
     registry.find("switch-name")().undo(room.context("switch-name"), None)
@@ -443,18 +451,22 @@ def test_servers_that_were_taken_back_can_start_again(room: Room) -> None:
     assert room.standby.web.group() == Group(0, 0, 6, 0, False)
 
 
-def test_a_latch_of_unknown_origin_is_not_released(room: Room) -> None:
+def test_a_latch_that_another_run_engaged_is_not_released(room: Room) -> None:
     room.sites.the_latch.there = True
-    with pytest.raises(Refusal, match="stays") as told:
-        registry.find("fence-site")().undo(room.context("fence-site"), None)
+    action = registry.find("fence-site")()
+    fact = action.perform(room.context("fence-site"))
+    with pytest.raises(Refusal, match=r"stays \(it says: somebody else's run: lost\)") as told:
+        action.undo(room.context("fence-site"), fact)
     assert "aws s3 rm" in told.value.cure and room.sites.the_latch.there
 
 
-def test_releasing_the_latch_undoes_only_what_this_run_engaged(room: Room) -> None:
-    room.sites.the_latch.there = True
+def test_a_latch_that_this_run_engaged_is_released_however_often_it_tried(room: Room) -> None:
     action = registry.find("fence-site")()
-    action.undo(room.context("fence-site"), action.perform(room.context("fence-site")))
-    assert room.sites.the_latch.there
+    action.undo(room.context("fence-site"), None)  # it failed before it engaged anything
+    for _ in range(2):  # killed after it had written, and done again
+        fact = action.perform(room.context("fence-site"))
+    action.undo(room.context("fence-site"), fact)
+    assert room.sites.the_latch.there is False
 
 
 def test_a_message_counts_when_one_channel_took_it(room: Room) -> None:

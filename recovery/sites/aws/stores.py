@@ -132,6 +132,11 @@ class S3Latch:
             return None
         return True
 
+    def reason(self) -> str | None:
+        """GetObject."""
+        body = get(self.clients, self._latch.bucket, self._latch.key)
+        return None if body is None else body.decode(errors="replace")
+
 
 def get(clients: Clients, bucket: str, key: str) -> bytes | None:
     """GetObject; None when there is no such object."""
