@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,6 +19,9 @@ from recovery.engine import processes, runner, standing
 from recovery.engine.attempts import Surroundings
 from recovery.engine.record import RunRecord, runs_folder
 from recovery.errors import ExitCode, LifeboatError
+from recovery.terminal import redraws
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,9 @@ def _awaiting(state: Path, record: RunRecord, outcome: runner.Outcome) -> dict[s
 
 @contextmanager
 def _interruptible(state: Path, record: RunRecord) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end this process and its children as a crash would: nothing half-done stays.
+    """Ctrl-C, `kill` and a closed terminal end this process and its children as a crash would.
 
-    Pulumi may finish what it is just making; a second signal ends it at once.
+    Nothing half-done stays: Pulumi may finish what it is just making. A second signal ends it at once.
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -104,16 +108,20 @@ def _interruptible(state: Path, record: RunRecord) -> Iterator[None]:
         runner.closing.set()
         grace = 0.0 if again else 60.0 if number == signal.SIGINT else 6.0
         if not again:
-            sys.stderr.write("\nending what is under way, so that nothing is made twice; Ctrl-C: at once\n")
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                sys.stderr.write(
+                    "\nending what is under way, so that nothing is made twice; Ctrl-C: at once\n"
+                )
+                sys.stderr.flush()
         folder = runs_folder(state) / record.id
         processes.end_leftovers(folder, record.id, patience=2.0, grace=grace)
         # past the live view, which would put it above its table and hides the cursor
-        cursor = "\x1b[?25h" if os.isatty(1) else ""
-        os.write(2, f"{cursor}\ninterrupted; what is done is kept: dr resume {record.id}\n".encode())
+        cursor = "\x1b[?25h" if redraws(sys.stdout) else ""
+        with contextlib.suppress(OSError):
+            os.write(2, f"{cursor}\ninterrupted; what is done is kept: dr resume {record.id}\n".encode())
         os._exit(128 + number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
         yield
     finally:
