@@ -87,13 +87,18 @@ def environment(
     return kept | variables(settings, pulumi=pulumi) | {CHILD: str(settings.home)}
 
 
-def shell(settings: WorldSettings, *, pulumi: Path | None = None) -> str:
-    """The same as lines for `eval` in a POSIX shell."""
-    lines = [f"unset {' '.join(_OTHERS_OWN)}"]
-    found = variables(settings, pulumi=pulumi) | {
+def in_a_shell(settings: WorldSettings, *, pulumi: Path | None = None) -> dict[str, str]:
+    """`variables`, and what a person's shell needs besides."""
+    return variables(settings, pulumi=pulumi) | {
         # `pulumi` by hand works on the world's copy of the stacks: tracked files get no salt
         "PULUMI_OPTION_CWD": str(settings.home / "project"),
         "LIFEBOAT_PYTHON": sys.executable,
     }
+
+
+def shell(settings: WorldSettings, *, pulumi: Path | None = None) -> str:
+    """The same as lines for `eval` in a POSIX shell, which first forget the user's own clouds."""
+    lines = [f"unset {' '.join(_OTHERS_OWN)}"]
+    found = in_a_shell(settings, pulumi=pulumi)
     lines += [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
     return "\n".join(lines)

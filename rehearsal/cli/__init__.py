@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 
 import typer
 
 from recovery.cli.ending import INTERRUPTED, unforeseen
 from recovery.errors import LifeboatError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+@cache
+def application() -> typer.Typer:
+    """Its verbs, each a command."""
+    from rehearsal.cli import bench, faults, rehearse, world
+
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for verb in (faults.fault, faults.faults):
+        world.app.command()(verb)
+    app.add_typer(world.app, name="world")
+    app.command("rehearse")(rehearse.rehearse)
+    app.command("bench")(bench.bench)
+    return app
 
 
 def main() -> None:
@@ -19,14 +32,7 @@ def main() -> None:
     Where events are told as JSON, an error is one too.
     """
     try:
-        from rehearsal.cli import bench, faults, rehearse, world
-
-        for verb in (faults.fault, faults.faults):
-            world.app.command()(verb)
-        app.add_typer(world.app, name="world")
-        app.command("rehearse")(rehearse.rehearse)
-        app.command("bench")(bench.bench)
-        app(prog_name="dr")
+        application()(prog_name="dr")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except LifeboatError as error:

@@ -14,7 +14,7 @@ from recovery import continuity
 from recovery.errors import InputError
 from rehearsal import launch
 from rehearsal.cli.interrupt import tidy
-from rehearsal.environment import shell
+from rehearsal.environment import in_a_shell, shell
 from rehearsal.steering import Steering
 from rehearsal.story import Story
 from rehearsal.world import WorldSettings
@@ -65,9 +65,10 @@ def _named(name: str) -> str:
 
 
 @app.command()
-def down(name: Name = launch.DEFAULT_NAME) -> None:
+def down(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """End a world; nothing of it is left."""
-    print(f"world {name}: " + ("gone" if launch.down(name) else "there was none"))
+    there = launch.down(name)
+    _say(as_json, f"world {name}: {'gone' if there else 'there was none'}", name=name, ended=there)
 
 
 @app.command()
@@ -100,23 +101,33 @@ def status(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
 
 
 @app.command()
-def env(name: Name = launch.DEFAULT_NAME) -> None:
+def env(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Lines for `eval`: endpoint, credentials, regions, PULUMI_ variables."""
-    print(shell(running_world(name).settings, pulumi=_pulumi()))
+    settings = running_world(name).settings
+    if as_json:
+        print(json.dumps(in_a_shell(settings, pulumi=_pulumi())))
+    else:
+        print(shell(settings, pulumi=_pulumi()))
 
 
 @app.command()
-def lose(region: str, name: Name = launch.DEFAULT_NAME) -> None:
+def lose(region: str, name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Take a region away: servers, databases, APIs."""
-    _steering(name, region).lose(region)
-    print(f"{region} is gone")
+    steering = _steering(name, region)
+    steering.lose(region)
+    _say(as_json, f"{region} is gone", name=name, lost=steering.lost())
 
 
 @app.command("return")
-def give_back(region: str, name: Name = launch.DEFAULT_NAME) -> None:
+def give_back(region: str, name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Bring a lost region back, with what it had on its disks."""
-    _steering(name, region).give_back(region)
-    print(f"{region} is back")
+    steering = _steering(name, region)
+    steering.give_back(region)
+    _say(as_json, f"{region} is back", name=name, lost=steering.lost())
+
+
+def _say(as_json: bool, text: str, **data: object) -> None:
+    print(json.dumps(data) if as_json else text)
 
 
 def _steering(name: str, region: str) -> Steering:

@@ -241,6 +241,15 @@ def dr_world(world: WorldSettings, *words: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def test_a_person_loses_a_region_and_gets_it_back(world: WorldSettings, steering: Steering) -> None:
+    lost = dr_world(world, "lose", world.primary, "--json")
+    assert json.loads(lost.stdout) == {"name": world.name, "lost": [world.primary]}
+    assert dr_world(world, "return", world.primary).stdout == f"{world.primary} is back\n"
+    assert steering.lost() == []
+    told = json.loads(dr_world(world, "env", "--json").stdout)
+    assert told["AWS_ENDPOINT_URL"] == world.api_url
+
+
 def test_a_person_puts_a_fault_in_force_sees_it_met_and_takes_it_away(
     world: WorldSettings, steering: Steering
 ) -> None:

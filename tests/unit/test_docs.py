@@ -6,11 +6,12 @@ import importlib
 import re
 from pathlib import Path
 
+import click
 import pytest
 import typer
 
 from recovery.cli.__main__ import VERBS
-from rehearsal.cli import bench, rehearse, world
+from rehearsal.cli import application
 
 ROOT = Path(__file__).resolve().parents[2]
 COVERAGE = (ROOT / "docs" / "coverage.md").read_text()
@@ -45,24 +46,26 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def commands(verb: str) -> list[click.Command]:
+    """A verb's command and all that are below it."""
+    app = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}").app if verb in VERBS else application()
+    found = [typer.main.get_command(app)]
+    for command in found:
+        found += getattr(command, "commands", {}).values()
+    return found
+
+
 def options(verb: str) -> set[str]:
     """Every word that may follow a verb: options, and the names of commands below it."""
-    if verb in VERBS:
-        app = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}").app
-    else:
-        app = typer.Typer()
-        app.add_typer(world.app, name="world")
-        app.command("rehearse")(rehearse.rehearse)
-        app.command("bench")(bench.bench)
-    found = set()
-    waiting = [typer.main.get_command(app)]
-    while waiting:
-        command = waiting.pop()
-        found |= {option for parameter in command.params for option in parameter.opts}
-        below = getattr(command, "commands", {})
-        found |= set(below)
-        waiting += below.values()
-    return found | {"--help"}
+    opts = {option for command in commands(verb) for p in command.params for option in p.opts}
+    return opts | {str(command.name) for command in commands(verb)} | {"--help"}
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "world"])
+def test_every_command_takes_json(verb: str) -> None:
+    leaves = [command for command in commands(verb) if not hasattr(command, "commands")]
+    assert leaves
+    assert [c.name for c in leaves if "--json" not in {o for p in c.params for o in p.opts}] == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
