@@ -87,16 +87,18 @@ def environment(
     return kept | variables(settings, pulumi=pulumi) | {CHILD: str(settings.home)}
 
 
-def by_hand(settings: WorldSettings, *, pulumi: Path | None = None) -> dict[str, str]:
-    """For a person: `pulumi` works on the world's copy of the stacks, so that tracked files get no salt."""
+def in_a_shell(settings: WorldSettings, *, pulumi: Path | None = None) -> dict[str, str]:
+    """`variables`, and what a person's shell needs besides."""
     return variables(settings, pulumi=pulumi) | {
+        # `pulumi` by hand works on the world's copy of the stacks: tracked files get no salt
         "PULUMI_OPTION_CWD": str(settings.home / "project"),
         "LIFEBOAT_PYTHON": sys.executable,
     }
 
 
-def shell(found: Mapping[str, str]) -> str:
-    """Lines for `eval` in a POSIX shell that set these, and unset the user's own clouds."""
+def shell(settings: WorldSettings, *, pulumi: Path | None = None) -> str:
+    """The same as lines for `eval` in a POSIX shell, which first forget the user's own clouds."""
     lines = [f"unset {' '.join(_OTHERS_OWN)}"]
+    found = in_a_shell(settings, pulumi=pulumi)
     lines += [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
     return "\n".join(lines)

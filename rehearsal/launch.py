@@ -24,7 +24,8 @@ from rehearsal.processes import end_marked, end_process
 from rehearsal.world import WorldSettings
 
 DEFAULT_NAME = "world"
-DEFAULT_SCALE = 60.0
+DEFAULT_SCALE = 120.0
+"""Why: docs/adr/0006-scale.md."""
 REGIONS = ("eu-central-1", "eu-west-1", "us-east-1")
 _START_WITHIN_S = 60.0
 _NEEDS_BYTES = 1_000_000_000

@@ -15,7 +15,6 @@ POLICIES = Path("infra") / "policies"
 _COUNT = re.compile(
     r"^\s+(?:[+~-]|\+-)?\s*(?P<number>\d+) (?P<what>created|updated|replaced|deleted|unchanged|imported)"
 )
-_FAILED = re.compile(r"error|violation|mandatory", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,21 @@ class Pulumi:
         said = done.stdout + done.stderr
         if done.returncode != 0:
             (self.logs / f"{stack}-{what}.failed.log").write_text(said)
-            lines = [line.strip() for line in said.splitlines() if _FAILED.search(line)] or said.splitlines()[
-                -8:
-            ]
             raise LifeboatError(
                 f"`pulumi {' '.join(arguments[:1])}` failed on stack {stack}",
-                means="\n         ".join(lines[:12]),
-                cure=f"its whole output is in {self.logs / f'{stack}-{what}.failed.log'}",
+                means="\n         ".join(_why(said)),
+                cure=f"its whole output is in {self.logs / f'{stack}-{what}.failed.log'}, "
+                "as long as the world stands: dr rehearse --keep",
             )
         (self.logs / f"{stack}-{what}.log").write_text(said)
         return said
+
+
+def _why(said: str) -> list[str]:
+    """What Pulumi says of a failure: diagnostics and violated policies, without the progress before them."""
+    marks = [at for mark in ("\nPolicies:", "\nDiagnostics:") if (at := said.find(mark)) >= 0]
+    told = said[min(marks) :].partition("\nResources:")[0] if marks else said[-1500:]
+    return [line.strip() for line in told.splitlines() if line.strip()][-12:]
 
 
 def _counts(said: str) -> dict[str, int]:

@@ -104,13 +104,16 @@ def install(world: World) -> Propagation:
     propagation = Propagation(world)
     world.publish("zones", {"zones": []})
 
+    one_batch_at_a_time = threading.Lock()  # else one that began earlier undoes what ended meanwhile
+
     @around(Route53Backend, "change_resource_record_sets")
     def change(_: Any, self: Route53Backend, zoneid: str, change_list: list[dict[str, Any]]) -> None:
-        zone = self.get_hosted_zone(zoneid)
-        batch = Batch(self, zone)
-        for each in change_list:
-            batch.apply(each["Action"], copy.deepcopy(each["ResourceRecordSet"]))
-        zone.rrsets = batch.records  # all of it or nothing
+        with one_batch_at_a_time:
+            zone = self.get_hosted_zone(zoneid)
+            batch = Batch(self, zone)
+            for each in change_list:
+                batch.apply(each["Action"], copy.deepcopy(each["ResourceRecordSet"]))
+            zone.rrsets = batch.records  # all of it or nothing
 
     @around(Route53, "change_resource_record_sets")
     def respond(original: Any, self: Route53) -> ActionResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 import typer
 
@@ -10,8 +11,9 @@ from recovery.cli.ending import INTERRUPTED, tell, unforeseen
 from recovery.errors import LifeboatError
 
 
-def commands() -> typer.Typer:
-    """`world`, `rehearse` and `bench`."""
+@cache
+def application() -> typer.Typer:
+    """Its verbs, each a command."""
     from rehearsal.cli import bench, faults, rehearse, world  # noqa: F401 - faults adds to `world`
 
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -28,7 +30,7 @@ def main() -> None:
     """
     as_json = "--json" in sys.argv
     try:
-        commands()(prog_name="dr")
+        application()(prog_name="dr")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except LifeboatError as error:

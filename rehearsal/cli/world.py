@@ -14,7 +14,7 @@ from recovery import continuity
 from recovery.errors import InputError
 from rehearsal import launch
 from rehearsal.cli.interrupt import tidy
-from rehearsal.environment import by_hand, shell
+from rehearsal.environment import in_a_shell, shell
 from rehearsal.steering import Steering
 from rehearsal.story import Story
 from rehearsal.world import WorldSettings
@@ -69,7 +69,7 @@ def named(name: str) -> str:
 def down(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """End a world; nothing of it is left."""
     there = launch.down(name)
-    _say(f"world {name}: {'gone' if there else 'there was none'}", as_json, name=name, was_there=there)
+    _say(as_json, f"world {name}: {'gone' if there else 'there was none'}", name=name, ended=there)
 
 
 @app.command()
@@ -104,25 +104,30 @@ def status(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
 @app.command()
 def env(name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Lines for `eval`: endpoint, credentials, regions, PULUMI_ variables."""
-    found = by_hand(running_world(name).settings, pulumi=_pulumi())
-    print(json.dumps(found) if as_json else shell(found))
+    settings = running_world(name).settings
+    if as_json:
+        print(json.dumps(in_a_shell(settings, pulumi=_pulumi())))
+    else:
+        print(shell(settings, pulumi=_pulumi()))
 
 
 @app.command()
 def lose(region: str, name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Take a region away: servers, databases, APIs."""
-    _steering(name, region).lose(region)
-    _say(f"{region} is gone", as_json, region=region, lost=True)
+    steering = _steering(name, region)
+    steering.lose(region)
+    _say(as_json, f"{region} is gone", name=name, lost=steering.lost())
 
 
 @app.command("return")
 def give_back(region: str, name: Name = launch.DEFAULT_NAME, as_json: Json = False) -> None:
     """Bring a lost region back, with what it had on its disks."""
-    _steering(name, region).give_back(region)
-    _say(f"{region} is back", as_json, region=region, lost=False)
+    steering = _steering(name, region)
+    steering.give_back(region)
+    _say(as_json, f"{region} is back", name=name, lost=steering.lost())
 
 
-def _say(text: str, as_json: bool, **data: object) -> None:
+def _say(as_json: bool, text: str, **data: object) -> None:
     print(json.dumps(data) if as_json else text)
 
 

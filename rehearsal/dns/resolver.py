@@ -1,7 +1,7 @@
 """A caching resolver, as customers' providers run them: it asks the name servers and remembers.
 
-What it remembers ages `scale` times as fast as a clock, so that a TTL of 60 s passes in a second at the
-default scale; answers carry the TTL that is left, in the cloud's seconds. Names that do not exist are
+What it remembers ages `scale` times as fast as a clock, so that a TTL of 60 s passes in half a second at
+the default scale; answers carry the TTL that is left, in the cloud's seconds. Names that do not exist are
 remembered too (RFC 2308), and with every name server dead it says SERVFAIL.
 """
 

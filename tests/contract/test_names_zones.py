@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import dns.message
 import dns.query
 import dns.rcode
@@ -42,6 +44,16 @@ def test_a_batch_is_applied_as_a_whole_or_not_at_all(world: NameWorld) -> None:
         ("whole.example.", "NS"),
         ("whole.example.", "SOA"),
     ]
+
+
+def test_batches_that_come_at_once_do_not_undo_each_other(world: NameWorld) -> None:
+    zone = world.zone("crowd.example")
+    batches = [[f"n{b}-{n}.crowd.example" for n in range(60)] for b in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda names: world.change(zone, *(a(n, "127.0.0.1") for n in names)), batches))
+    listed = world.client("route53").get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+    there = {record["Name"].rstrip(".") for page in listed for record in page["ResourceRecordSets"]}
+    assert {name for names in batches for name in names} - there == set()
 
 
 def test_an_alias_to_nothing_is_refused(world: NameWorld) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -24,8 +25,9 @@ def endpoints(stage: Recovered) -> Endpoints:
 
 @pytest.fixture(scope="session")
 def quarantined(returned: Recovered) -> Iterator[tuple[Recovered, Ended]]:
-    """`dr run quarantine` was carried out."""
-    yield returned, returned.dr("run", "quarantine", "--by", "ada", "--no-wait")
+    """`dr run quarantine` was carried out by somebody who has taken the recovery role."""
+    theirs = replace(returned.platform, environment=returned.platform.as_recovery())
+    yield returned, replace(returned, platform=theirs).dr("run", "quarantine", "--by", "ada", "--no-wait")
 
 
 def served_by(stage: Recovered) -> str:
@@ -52,14 +54,14 @@ def test_status_says_that_the_old_site_is_back_and_loose(returned: Recovered) ->
     assert any("dr run quarantine" in problem for problem in prod["problems"])
 
 
-def test_quarantine_is_one_command(quarantined: tuple[Recovered, Ended]) -> None:
+def test_quarantine_is_one_command_that_the_recovery_role_may_give(
+    quarantined: tuple[Recovered, Ended],
+) -> None:
     stage, ended = quarantined
     assert ended.code == 0, ended.out + ended.err
-    granted = json.loads((stage.platform.project / "infra/aws/recovery-permissions.json").read_text())
     mine = [c for c in stage.calls() if c["cause"].startswith("quarantine-")]
-    operations = {f"{c['service']}:{c['operation']}" for c in mine}
-    assert operations
-    assert operations - set(granted["actions"]) <= {"s3:HeadObject"}
+    assert mine
+    assert [c for c in mine if c["status"] in (401, 403)] == []
 
 
 def test_the_old_site_serves_nobody_and_runs_no_jobs(quarantined: tuple[Recovered, Ended]) -> None:

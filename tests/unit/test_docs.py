@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from recovery.cli.__main__ import VERBS
-from rehearsal.cli import commands
+from rehearsal.cli import application
 
 ROOT = Path(__file__).resolve().parents[2]
 COVERAGE = (ROOT / "docs" / "coverage.md").read_text()
@@ -48,9 +48,20 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 
 def command(verb: str) -> Any:
     if verb in VERBS:
-        app = importlib.import_module(f"recovery.cli.{VERBS[verb][0]}").app
-        return typer.main.get_command(app)
-    return typer.main.get_command(commands()).commands[verb]
+        return typer.main.get_command(importlib.import_module(f"recovery.cli.{VERBS[verb][0]}").app)
+    return below(typer.main.get_command(application()))[verb]
+
+
+def below(found: Any) -> dict[str, Any]:
+    """Commands that a command only groups."""
+    return getattr(found, "commands", {})
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "world", "rehearse", "bench"])
+def test_every_command_takes_json(verb: str) -> None:
+    leaves = below(command(verb)) or {verb: command(verb)}
+    taken = {name: {o for p in leaf.params for o in p.opts} for name, leaf in leaves.items()}
+    assert [name for name, options in taken.items() if "--json" not in options] == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -62,15 +73,11 @@ def test_every_command_and_option_that_is_shown_exists(page: Path) -> None:
             continue  # prose that happens to say `dr`
         if verb == "test":
             continue
-        assert verb in {*VERBS, *commands_of(typer.main.get_command(commands()))}, f"dr {line}"
+        assert verb in {*VERBS, *below(typer.main.get_command(application()))}, f"dr {line}"
         found = command(verb)
-        if below := commands_of(found):
-            assert not words or words[0].startswith(("-", "…")) or words[0] in below, f"dr {line}"
-            found = below.get(words[0], found) if words else found
+        if inner := below(found):
+            assert not words or words[0].startswith(("-", "…")) or words[0] in inner, f"dr {line}"
+            found = inner.get(words[0], found) if words else found
         known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
         unknown = {word.partition("=")[0] for word in words if word.startswith("--")} - known
         assert not unknown, f"dr {line}"
-
-
-def commands_of(found: Any) -> dict[str, Any]:
-    return getattr(found, "commands", {})
