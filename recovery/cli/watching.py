@@ -7,6 +7,7 @@ import threading
 from datetime import datetime
 
 from recovery.cli.common import show_json
+from recovery.engine import asking
 from recovery.engine.events import Event, Listener
 from recovery.plans.loading import Bound
 from recovery.terminal import redraws
@@ -23,10 +24,6 @@ SIGNS = {
     "recovered": "✓",
     "finished": "■",
 }
-
-
-_THEN = "then dr resume"
-"""How cures end that know no run's name."""
 
 
 def close(listener: Listener) -> None:
@@ -51,14 +48,7 @@ def decision(event: Event, tries: int) -> str:
     if error.get("means"):
         lines.append(f"  means: {error['means']}")
     again = f"dr resume {event.run}"
-    cure = error.get("cure", "").replace("dr abort …", f"dr abort {event.run}")
-    if "dr resume …" in cure:
-        now = cure.replace("dr resume …", again)
-    elif cure.endswith(_THEN):
-        now = f"{cure.removesuffix(_THEN).rstrip(',; ')}   then   {again}"
-    else:
-        now = f"{cure}   then   {again}" if cure else again
-    lines.append(f"  now:   {now}")
+    lines.append(f"  now:   {asking.cure(event.run, error.get('cure', ''))}")
     by_hand = f"--override {event.step}   (done by hand; --fact says what it gives)"
     lines.append(f"  or:    {again} --skip {event.step}   (go on without it), or {by_hand}")
     return "\n".join(lines)

@@ -279,5 +279,10 @@ def test_a_message_says_what_is_wanted_and_the_command_that_answers() -> None:
         "a failed: no room", "means: nothing was created", "cure: dr resume r-1 --use a.b=c", "",
         "Run r-1; to answer: dr resume r-1 --by NAME",
     ]  # fmt: skip
+    error["cure"] = "aws kms enable-key, then dr resume"
+    assert (
+        "cure: aws kms enable-key   then   dr resume r-1\n"
+        in message("r-1", "a", "awaiting-decision", {"error": error})[1]
+    )
     manual = {"message": "Call the partners", "done-when": "all know"}
     assert "Done when: all know" in message("r-1", "b", "awaiting-person", manual)[1]
