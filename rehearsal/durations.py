@@ -33,6 +33,10 @@ CLOUD_SECONDS: dict[str, float] = {
     "iam.visible": 5.0,
 }
 
+BESIDE = frozenset({"rds.backing-up"})
+"""Waits that go on beside what caused them: SQL answers meanwhile, so that no
+step's time is made of them."""
+
 
 @dataclass(frozen=True)
 class DataTerm:

@@ -19,7 +19,7 @@ from recovery.engine import standing
 from recovery.engine.standing import StepRecord
 from recovery.plans import graph
 from recovery.reports import Forecast
-from rehearsal.durations import DATA_TERMS
+from rehearsal.durations import BESIDE, DATA_TERMS
 
 Span = tuple[float, float]
 
@@ -94,13 +94,13 @@ def data_seconds(action: str, database_gb: float) -> float:
 
 
 def spans(waits: Path, run: str) -> Mapping[str, list[Span]]:
-    """Waits that the run's steps caused: step -> (start, end) in seconds of the epoch."""
+    """Waits that the run's steps caused and had to sit out: step -> (start, end) in seconds of the epoch."""
     found: dict[str, list[Span]] = {}
     marker = f"lifeboat/{run}/"
     for line in waits.read_text().splitlines():
         row = json.loads(line)
         cause = str(row["cause"])
-        if marker in cause:
+        if marker in cause and row["what"] not in BESIDE:
             step = cause.split(marker, 1)[1].split(maxsplit=1)[0].split("/", maxsplit=1)[0]
             found.setdefault(step, []).append((row["started"], row["ended"]))
     return found

@@ -63,10 +63,23 @@ def test_a_larger_database_takes_longer_to_restore_and_nothing_else_does() -> No
 def test_waits_are_told_to_the_run_and_step_that_caused_them(tmp_path: Path) -> None:
     agent = "Boto3/1.44 lifeboat/run-1/restore-db cfg/retry"
     rows = [
-        {"cause": agent, "started": 1.0, "ended": 2.0},
-        {"cause": "lifeboat/run-2/restore-db", "started": 3.0, "ended": 4.0},
-        {"cause": "", "started": 5.0, "ended": 6.0},
+        {"what": "rds.restore", "cause": agent, "started": 1.0, "ended": 2.0},
+        {"what": "rds.restore", "cause": "lifeboat/run-2/restore-db", "started": 3.0, "ended": 4.0},
+        {"what": "rds.restore", "cause": "", "started": 5.0, "ended": 6.0},
     ]
     file = tmp_path / "waits.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert spans(file, "run-1") == {"restore-db": [(1.0, 2.0)]}
+
+
+def test_a_first_backup_that_goes_on_beside_a_restored_database_is_no_wait_of_its_restore(
+    tmp_path: Path,
+) -> None:
+    agent = "lifeboat/run-1/restore-db"
+    file = tmp_path / "waits.jsonl"
+    rows = [
+        {"what": "rds.restore", "cause": agent, "started": 1.0, "ended": 2.0},
+        {"what": "rds.backing-up", "cause": agent, "started": 2.0, "ended": 5.0},
+    ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert spans(file, "run-1") == {"restore-db": [(1.0, 2.0)]}
