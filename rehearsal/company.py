@@ -19,6 +19,7 @@ from typing import Any
 from infra import outputs
 from infra.outputs import EdgeContract, SiteContract
 from recovery.errors import InputError, LifeboatError
+from rehearsal import ready
 from rehearsal.environment import environment
 from rehearsal.project import prepare
 from rehearsal.stacks import Pulumi, Update
@@ -26,7 +27,6 @@ from rehearsal.story import Story
 from rehearsal.world import WorldSettings
 
 EDGE, STANDBY, PRIMARY = "edge", "dr-aws", "prod"
-_SERVES_WITHIN_S = 60.0
 _BUCKETS_WITHIN_S = 300.0
 
 
@@ -158,7 +158,7 @@ def bring_up(platform: Platform, story: Story) -> None:
     story.doing("service", "waiting until it answers ...")
     with _Beside(lambda: platform.dr("state", "keep")) as kept:
         platform.dr("database", "prepare")
-        wait_until_it_serves(platform)
+        ready.wait_for_service(platform)
     kept.result()
     story.end()
 
@@ -242,27 +242,6 @@ class _Builds:
             if bucket["Name"].startswith("artefacts-") and where == region:
                 return str(bucket["Name"])
         return ""
-
-
-def wait_until_it_serves(platform: Platform) -> None:
-    """Until the service answers under its public name, from its database."""
-    from recovery.endpoints import Endpoints
-    from recovery.errors import ActionFailed
-
-    endpoints = Endpoints.from_environment(platform.environment)
-    name, said = platform.edge().service_name, ""
-    until = time.monotonic() + _SERVES_WITHIN_S
-    while time.monotonic() < until:
-        try:
-            reply = endpoints.https("GET", name, "/ready", timeout=2)
-        except ActionFailed as error:
-            said = str(error)
-        else:
-            if reply.status == 200:
-                return
-            said = f"{reply.status} {reply.text[:200]}"
-        time.sleep(0.1)
-    raise LifeboatError(f"https://{name}/ready does not answer after {_SERVES_WITHIN_S:.0f}s", means=said)
 
 
 class _Beside:

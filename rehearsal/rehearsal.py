@@ -16,7 +16,7 @@ from pathlib import Path
 from recovery import continuity, reports
 from recovery.engine import record as records
 from recovery.errors import LifeboatError
-from rehearsal import company, findings, measures
+from rehearsal import company, findings, measures, ready
 from rehearsal.company import Platform
 from rehearsal.customers import Customers
 from rehearsal.findings import Findings
@@ -27,7 +27,6 @@ from rehearsal.steering import Steering
 from rehearsal.story import Story
 
 _WRITES_BEFORE_S = 1.0
-_BACKUPS_WITHIN_S = 90.0
 _SERVED_WITHIN_S = 60.0
 _APPROVED_STEP = "cutover"
 
@@ -89,26 +88,13 @@ class Rehearsal:
         customers = self._watch.customers
         if not customers.wait_until_served(patience=_SERVED_WITHIN_S):
             raise LifeboatError("customers are not served", means=self._last_failure())
-        self._wait_for_backups(started + _WRITES_BEFORE_S)
+        ready.wait_for_backups(self._platform, started + _WRITES_BEFORE_S)
         clients = len({request.client for request in customers.requests()})
         self._story.tell(
             "customers",
             f"{clients} clients writing to https://{self._platform.edge().service_name} through 2 resolvers"
             f"        {customers.acknowledged():,} writes acknowledged",
             acknowledged=customers.acknowledged(),
-        )
-
-    def _wait_for_backups(self, moment: float) -> None:
-        rds = self._platform.client("rds", self._settings.standby)
-        until = time.monotonic() + _BACKUPS_WITHIN_S
-        while time.monotonic() < until:
-            found = rds.describe_db_instance_automated_backups()["DBInstanceAutomatedBackups"]
-            windows = [backup.get("RestoreWindow", {}) for backup in found]
-            if any("LatestTime" in w and w["LatestTime"].timestamp() > moment for w in windows):
-                return
-            time.sleep(0.2)
-        raise LifeboatError(
-            "the standby's replicated backups do not get younger", means=f"restore windows: {windows}"
         )
 
     def _last_failure(self) -> str:

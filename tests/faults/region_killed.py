@@ -16,7 +16,7 @@ from typing import Any
 
 from recovery.engine import record as records
 from recovery.engine import standing
-from rehearsal import company, launch
+from rehearsal import company, launch, ready
 from rehearsal.company import STANDBY, Platform
 from rehearsal.steering import Steering
 from rehearsal.story import Story
@@ -104,7 +104,7 @@ def main(name: str) -> None:
     try:
         platform = company.reach(settings)
         company.bring_up(platform, Story(out=sys.stderr))
-        time.sleep(8)  # until the standby's replicated backups hold something
+        ready.wait_for_backups(platform, time.time())
         Steering(settings).lose(settings.primary)
         code, kills = recover(platform)
         run = records.names(platform.state)[-1]
