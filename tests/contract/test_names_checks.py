@@ -117,7 +117,8 @@ def test_the_name_leaves_a_primary_that_fails_and_returns_to_one_that_recovers(w
             cname("app.shop.example", "dr.shop.example", SetIdentifier="s", Failover="SECONDARY"),
         )
         world.insync(change)
-        until("the endpoint answers", lambda: healthy(world, up))
+        well = ["Success: HTTP Status Code 200, OK"] * 2
+        until("the endpoint answers", lambda: healthy(world, up) and statuses(world, up) == well)
         until("primary", lambda: world.answers("app.shop.example") == ["prod.shop.example", prod])
         primary.status = 500
         until("secondary", lambda: world.answers("app.shop.example") == ["dr.shop.example", standby])
@@ -132,8 +133,8 @@ def test_the_latch_takes_the_primary_out_and_its_regions_loss_does_not(world: Na
     host = f"{bucket}.s3.eu-west-1.amazonaws.com"
     off = endpoint(world, host, "/primary-out", Inverted=True)
     calculated = check(world, Type="CALCULATED", ChildHealthChecks=[off], HealthThreshold=1)
+    until("both looked", lambda: statuses(world, off) == ["Failure: HTTP Status Code 403"] * 2)
     until("no object, no effect", lambda: healthy(world, calculated))
-    assert statuses(world, off) == ["Failure: HTTP Status Code 403"] * 2
     world.client("s3").put_object(Bucket=bucket, Key="primary-out", Body=b"by run 1")
     until("object there, primary out", lambda: healthy(world, calculated) is False)
     world.client("s3").delete_object(Bucket=bucket, Key="primary-out")
@@ -156,7 +157,10 @@ def test_a_lost_region_is_noticed_within_what_the_cloud_takes(world: NameWorld) 
     with site(world, address):
         up = endpoint(world, "prod.lost.example", "/health")
         world.insync(world.change(zone, a("prod.lost.example", address)))
-        until("the endpoint answers", lambda: any("200" in s for s in statuses(world, up)))
+        until(
+            "the endpoint answers",
+            lambda: all("200" in s for s in statuses(world, up)) and healthy(world, up),
+        )
         world.steering.lose("eu-central-1")
         try:
             until("unhealthy", lambda: healthy(world, up) is False, seconds=5)
