@@ -50,13 +50,28 @@ class StackFiles:
         self._work = place.folder / "stacks" / name
         self._staged = False
 
-    def configure(self, **values: str) -> Path:
-        """Copy project and configuration, change these keys, remember them; returns the patch to commit."""
+    def configure(self, *, without: str = "", **values: str) -> Path:
+        """Copy project and configuration, change these keys, remember them; returns the patch to commit.
+
+        The key `without` is left out of this copy and neither remembered nor in the patch: it stays declared.
+        """
         overrides = {**self.overrides(), **values}
         self._copy(overrides)
         self._staged = True
         self._remember(overrides)
-        return self._write_patch()
+        patch = self._write_patch()
+        if without:
+            self._copy(overrides, without)
+        return patch
+
+    def declared(self, key: str) -> str | None:
+        """What the stack's configuration says of a key."""
+        from ruamel.yaml import YAML
+
+        if not self._tracked.is_file():
+            return None
+        found = YAML(typ="safe").load(self._tracked.read_text())["config"].get(f"{NAMESPACE}:{key}")
+        return None if found is None else str(found)
 
     def stage(self, **values: str) -> None:
         """Copy with these keys changed, for a preview: nothing is remembered."""
@@ -89,7 +104,7 @@ class StackFiles:
     def _overrides_file(self) -> Path:
         return self._place.state / "overrides" / f"{self.name}.json"
 
-    def _copy(self, overrides: Mapping[str, str]) -> None:
+    def _copy(self, overrides: Mapping[str, str], without: str = "") -> None:
         from ruamel.yaml import YAML
 
         yaml = YAML()
@@ -114,6 +129,7 @@ class StackFiles:
         for key, value in overrides.items():
             if str(settings["config"].get(f"{NAMESPACE}:{key}")) != value:
                 settings["config"][f"{NAMESPACE}:{key}"] = _scalar(value)
+        settings["config"].pop(f"{NAMESPACE}:{without}", None)
         with self.config_file.open("w") as out:
             yaml.dump(settings, out)
 

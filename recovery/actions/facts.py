@@ -181,10 +181,16 @@ class JobsReleased(Fact):
 
     stack: str
     patch: str
+    backups_owed: str = ""
+    """Region that backups should be copied to and are not, since it is lost as well."""
 
     def says(self) -> str:
         """See Fact."""
-        return f"background jobs and mail run at {self.stack}"
+        text = f"background jobs and mail run at {self.stack}"
+        if not self.backups_owed:
+            return text
+        later = f"once it is back, pulumi up --stack {self.stack}"
+        return f"{text}; its backups are not copied to {self.backups_owed}: {later}"
 
 
 class SiteQuarantined(Fact):

@@ -117,6 +117,17 @@ def test_the_next_run_still_has_what_nobody_has_committed(tmp_path: Path) -> Non
     assert "lifeboat:footprint: full" in text and 'lifeboat:jobs: "on"' in text
 
 
+def test_what_one_up_goes_without_stays_declared(tmp_path: Path) -> None:
+    one = files(tmp_path)
+    patch = one.configure(footprint="full", without="jobs").read_text()
+    assert "lifeboat:jobs" not in one.config_file.read_text()
+    assert one.overrides() == {"footprint": "full"} and one.declared("jobs") == "off"
+    assert not [line for line in patch.splitlines() if line[0] in "+-" and "jobs" in line]
+    later = files(tmp_path, "run-2")
+    later.stage()
+    assert "lifeboat:jobs" in later.config_file.read_text()
+
+
 def test_a_preview_remembers_nothing(tmp_path: Path) -> None:
     one = files(tmp_path)
     one.stage(footprint="full")
