@@ -178,15 +178,26 @@ class World:
         }
         self._waits.write(json.dumps(row) + "\n")
 
-    def after(self, what: str, region: str, then: Callable[[], None], *, cause: str = "") -> None:
-        """Run `then` in a thread of its own once the cloud's wait is over; never when the region is lost."""
+    def after(
+        self, what: str, region: str, then: Callable[[], None], *, cause: str = "", resumes: bool = False
+    ) -> None:
+        """Run `then` in a thread of its own once the cloud's wait is over; never when the region is lost.
+
+        With `resumes`, for what no controller takes up again: a whole wait after the region is back.
+        """
 
         def run() -> None:
-            try:
-                self.wait(what, region, cause=cause)
-            except RegionLostError:
-                return
-            then()
+            while True:
+                try:
+                    self.wait(what, region, cause=cause)
+                except RegionLostError:
+                    if not resumes:
+                        return
+                    while self.is_lost(region):
+                        time.sleep(0.2)
+                else:
+                    then()
+                    return
 
         threading.Thread(target=run, daemon=True, name=f"after-{what}").start()
 

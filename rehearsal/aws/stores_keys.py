@@ -174,5 +174,5 @@ def _replicate(world: World, backend: KmsBackend, key_id: str, region: str) -> K
         if replica.key_state == "Creating":
             replica.key_state = "Enabled"
 
-    world.after("kms.create", region, created, cause=calls.cause())
+    world.after("kms.create", region, created, cause=calls.cause(), resumes=True)
     return replica

@@ -70,7 +70,7 @@ def _patch_balancers(world: World) -> None:
         def ready() -> None:
             made.state = "active"
 
-        world.after("alb.create", self.region_name, ready, cause=calls.cause())
+        world.after("alb.create", self.region_name, ready, cause=calls.cause(), resumes=True)
         return made
 
     @around(FakeLoadBalancer, "activate")

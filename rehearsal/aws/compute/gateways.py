@@ -34,5 +34,5 @@ def patch(world: World) -> None:
             if gateway.state == "pending":
                 gateway.state = "available"
 
-        world.after("nat.create", self.region_name, made, cause=calls.cause())
+        world.after("nat.create", self.region_name, made, cause=calls.cause(), resumes=True)
         return gateway
