@@ -70,10 +70,10 @@ def _trouble(url: str, lost: frozenset[str], cause: str) -> str | None:
         return f"state backend s3://{parts.netloc} is in {region}, which is lost"
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from recovery.sites.aws.clients import Clients
+    from recovery.sites.aws.clients import PROBE, Clients
     from recovery.sites.aws.errors import explain
 
-    clients = Clients(region or "us-east-1", cause, probe=True)
+    clients = Clients(region or "us-east-1", cause, PROBE)
     for left in reversed(range(_LOOKS)):
         try:
             clients.s3.head_bucket(Bucket=parts.netloc)

@@ -16,7 +16,7 @@ from recovery.clock import Clock, SystemClock
 from recovery.continuity import contract_file
 from recovery.engine.attempts import Moment
 from recovery.engine.record import Account, RunRecord, runs_folder
-from recovery.errors import InputError, LifeboatError, Refusal
+from recovery.errors import InputError, LifeboatError, Refusal, Unavailable
 
 
 class Clouds:
@@ -132,7 +132,15 @@ def accounts(target: SiteContract) -> tuple[Account, ...]:
     """
     from recovery import sites
 
-    who = sites.connect("lifeboat/identity").of(target).identity()
+    try:
+        who = sites.connect("lifeboat/identity", brief=True).of(target).identity()
+    except Unavailable as error:
+        raise Refusal(
+            error.what,
+            means="nobody can tell whether the site that is to take over stands; nothing was touched",
+            cure=f"check the network from here and AWS's health dashboard for {target.region}, "
+            "then try again; or name another site: --target",
+        ) from error
     if who.account != target.account:
         raise Refusal(
             f"these credentials are of account {who.account}, and {target.stack} stands in {target.account}",

@@ -47,8 +47,9 @@ def look(project: Path, state: Path, clock: Clock) -> Overview:
     company = continuity.load(project / continuity.FILE)
     now = clock.now()
     with ThreadPoolExecutor(4) as pool:
+        latched = pool.submit(_latched, project, company)
         facts = tuple(pool.map(lambda stack: _site(project, company, stack, now), company.sites))
-    facts = tuple(_fenced(site) for site in facts) if _latched(project, company) else facts
+    facts = tuple(_fenced(site) for site in facts) if latched.result() else facts
     plans = sorted((project / "plans").glob("*.yaml"))
     found = (_scenario(project, state, path, facts, now) for path in plans)
     scenarios = tuple(scenario for scenario in found if scenario is not None)
@@ -59,7 +60,7 @@ def _latched(project: Path, company: Continuity) -> bool:
     """Whether the latch keeps customers from the primary; what cannot be told counts as no."""
     try:
         edge = surroundings.edge(project, company.edge)
-        return sites.connect("lifeboat/status").latch(edge).engaged() is True
+        return sites.connect("lifeboat/status", brief=True).latch(edge).engaged() is True
     except LifeboatError:
         return False
 
@@ -78,7 +79,7 @@ def _site(project: Path, company: Continuity, stack: str, now: datetime) -> Site
     declared = company.sites[stack]
     try:
         contract = surroundings.site(project, stack)
-        return observe(sites.connect("lifeboat/status").of(contract), now)
+        return observe(sites.connect("lifeboat/status", brief=True).of(contract), now)
     except LifeboatError as error:
         return SiteFacts(stack, declared.role, declared.region, problems=(error.what,))
 
@@ -99,6 +100,8 @@ def _scenario(
     if target and target.serves == "yes":
         trouble = f"{target.stack} serves already, and no other site stands by for it"
         return Scenario(draft.record.scenario, None, None, verified, trouble)
+    if target and target.state == Health.UNHEALTHY:
+        return Scenario(draft.record.scenario, None, None, verified, f"{target.stack} could not take over")
     loss = None
     if target and target.restorable_to:
         loss = max(0.0, (now - target.restorable_to).total_seconds())

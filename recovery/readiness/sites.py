@@ -118,7 +118,7 @@ def _database(contract: SiteContract, seen: _Seen, now: datetime) -> str:
         return f"{seen.instance.identifier} {seen.instance.engine_version} {zones}, {seen.instance.status}"
     latest = _restorable(seen)
     if latest is not None:
-        return f"restorable to {latest:%H:%M} (-{human((now - latest).total_seconds())})"
+        return f"restorable to {latest:%H:%M} (-{human(max(0.0, (now - latest).total_seconds()))})"
     if seen.backups is None:
         return UNKNOWN
     return "missing" if contract.database.present else "no backups here"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -29,21 +29,32 @@ _lock = threading.Lock()
 _session: boto3.Session | None = None
 
 
+class Patience(NamedTuple):
+    """Seconds to connect and to answer, and how often a call is tried."""
+
+    connect: float
+    read: float
+    tries: int
+
+
+WORK = Patience(3, 20, 6)
+LOOK = Patience(2, 3, 3)
+"""For what a person waits for and nothing hangs on: a region that is silent is told as such in seconds."""
+PROBE = Patience(2, 2, 1)
+
+
 class Clients:
-    """Clients of one region. Calls carry `cause` (`lifeboat/<run>/<step>`) in their user agent.
+    """Clients of one region. Calls carry `cause` (`lifeboat/<run>/<step>`) in their user agent."""
 
-    With `probe` set, a call waits two seconds at most and is not tried again; otherwise a call is tried six
-    times, with 3 s to connect and 20 s to answer.
-    """
-
-    def __init__(self, region: str, cause: str, *, probe: bool = False) -> None:
+    def __init__(self, region: str, cause: str, patience: Patience = WORK) -> None:
         self.region = region
         self.cause = cause
+        self.patience = patience
         self._config = Config(
             user_agent_extra=cause,
-            connect_timeout=2 if probe else 3,
-            read_timeout=2 if probe else 20,
-            retries={"total_max_attempts": 1 if probe else 6, "mode": "standard"},
+            connect_timeout=patience.connect,
+            read_timeout=patience.read,
+            retries={"total_max_attempts": patience.tries, "mode": "standard"},
             max_pool_connections=8,
         )
 

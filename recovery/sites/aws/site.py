@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from infra.outputs import DATABASE_DIMENSION, METRICS, EdgeContract, SiteContract
-from recovery.sites.aws.clients import Clients
+from recovery.sites.aws.clients import PROBE, WORK, Clients, Patience
 from recovery.sites.aws.database import RdsDatabase
 from recovery.sites.aws.errors import THROTTLED, code, explain
 from recovery.sites.aws.fence import AwsFence
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class AwsSite:
     """See recovery.sites.ports.Site."""
 
-    def __init__(self, contract: SiteContract, cause: str) -> None:
+    def __init__(self, contract: SiteContract, cause: str, patience: Patience = WORK) -> None:
         self._contract = contract
         self._cause = cause
-        self._clients = Clients(contract.region, cause)
+        self._clients = Clients(contract.region, cause, patience)
 
     @property
     def contract(self) -> SiteContract:
@@ -100,7 +100,7 @@ class AwsSite:
 
     def probe(self) -> Sequence[Finding]:
         """RDS, EC2 and S3 of the region, side by side."""
-        clients = Clients(self._contract.region, self._cause, probe=True)
+        clients = Clients(self._contract.region, self._cause, PROBE)
         bucket = self._contract.store("state").bucket
         calls: dict[str, Callable[[], object]] = {
             "rds": lambda: clients.rds.describe_db_instances(MaxRecords=20),
@@ -132,7 +132,7 @@ def _ask(path: str, call: Callable[[], object]) -> Finding:
 def check_status(edge: EdgeContract, check: str, cause: str) -> Finding:
     """GetHealthCheckStatus: healthy when more than 18 % of Route 53's checkers say so (its own rule)."""
     path = f"route53 check `{check}`"
-    clients = Clients("us-east-1", cause, probe=True)
+    clients = Clients("us-east-1", cause, PROBE)
     try:
         reply = clients.route53.get_health_check_status(HealthCheckId=edge.health_checks[check])
     except Exception as error:
