@@ -62,13 +62,12 @@ class Changes:
 class Stack(StackFiles):
     """One stack of the project, and the engine that brings it up."""
 
-    def up(self, tell: Tell, cancelled: Callable[[], bool]) -> Changes:
+    def up(self, tell: Tell, cancelled: Callable[[], bool], *, refresh: bool = False) -> Changes:
         """Bring it up with the policy pack on; ActionFailed with the engine's own words when it does not."""
         watch = _Watch(tell, self.name)
         stack = self._open(cancelled)
-        self._run(
-            stack, lambda: stack.up(**self._options(watch), message=self._place.cause), watch, cancelled
-        )
+        options = {**self._options(watch), "message": self._place.cause, "refresh": refresh}
+        self._run(stack, lambda: stack.up(**options), watch, cancelled)
         return watch.changes
 
     def preview(self, tell: Tell, cancelled: Callable[[], bool] = lambda: False) -> Changes:

@@ -33,14 +33,19 @@ class AssessSite(Action):
     gives = SiteLost
     permissions = (
         "ec2:DescribeAvailabilityZones",
+        "ec2:DescribeLaunchTemplates",
+        "ec2:DescribeSecurityGroups",
         "elasticloadbalancing:DescribeListeners",
         "elasticloadbalancing:DescribeTargetHealth",
         "rds:DescribeDBInstances",
+        "rds:DescribeDBParameterGroups",
+        "rds:DescribeDBSubnetGroups",
         "route53:GetHealthCheckStatus",
         "s3:DeleteObject",
         "s3:GetObject",
         "s3:ListBucket",
         "s3:PutObject",
+        "secretsmanager:DescribeSecret",
     )
 
     def needs(self, ctx: Context) -> tuple[Need, ...]:
@@ -48,30 +53,36 @@ class AssessSite(Action):
         return (Need("s3", ctx.target.region, "data"), Need("elb", ctx.target.region))
 
     def preview(self, ctx: Context) -> Preview:
-        """Changes nothing; says so when the target serves already, or another run recovers there."""
+        """Changes nothing; says what the target lacks, and when it serves already or another run is there."""
+        gone = ctx.sites.of(ctx.target).lacking()
         if options(ctx, AssessWith).again:
-            return Preview(expected_seconds=5)
+            return Preview(expected_seconds=5, refusals=tuple(gone))
         other = claims.held(ctx.sites.of(ctx.target).stores, ctx.target.stack)
-        found = (_serves(ctx), _taken(ctx, other) if other and other.run != ctx.run else "")
+        found = (*gone, _serves(ctx), _taken(ctx, other) if other and other.run != ctx.run else "")
         return Preview(expected_seconds=5, refusals=tuple(text for text in found if text))
 
     def perform(self, ctx: Context) -> SiteLost:
         """Probe everything side by side; refuse what does not add up; claim the target for this run."""
         ctx.progress(f"asking {ctx.source.region} and {ctx.target.region}", None)
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(5) as pool:
             source = pool.submit(ctx.sites.of(ctx.source).probe)
             target = pool.submit(ctx.sites.of(ctx.target).probe)
+            missing = pool.submit(ctx.sites.of(ctx.target).lacking)
             front = pool.submit(_front_door, ctx)
             check = pool.submit(ctx.sites.check_status, ctx.edge, "primary-endpoint")
             findings = [_plane(source.result(), ctx.source.region), front.result(), check.result()]
-            ready = target.result()
+            ready, gone = target.result(), tuple(missing.result())
         self._must_be_fit(ctx, ready)
         against = self._must_be_lost(ctx, findings)
         ctx.progress(f"{ctx.source.region} unreachable by {against} paths, {ctx.target.region} healthy", 1)
         self._claim(ctx)
         evidence = tuple(f"{f.path}: {f.health}, {f.detail}" for f in (*findings, *ready))
         return SiteLost(
-            site=ctx.source.stack, region=ctx.source.region, evidence=evidence, assessed_at=ctx.clock.now()
+            site=ctx.source.stack,
+            region=ctx.source.region,
+            evidence=evidence,
+            assessed_at=ctx.clock.now(),
+            lacking=gone,  # told at once and waited for by nobody: a restore takes longer than to mend it
         )
 
     @staticmethod

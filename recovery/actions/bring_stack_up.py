@@ -18,6 +18,8 @@ class UpWith(With):
     jobs: Literal["on", "off"] = "off"
     artefact: str | None = None
     """Version to deploy; the lost site's last known one when not given."""
+    refresh: bool = False
+    """Look first at what really stands, so that what was deleted behind the stack's back is made anew."""
 
 
 class BringStackUp(Action):
@@ -51,7 +53,7 @@ class BringStackUp(Action):
         """Configure and up."""
         stack = stack_of(ctx, ctx.target.stack)
         patch = stack.configure(**self._values(ctx))
-        changes = stack.up(ctx.progress, ctx.cancelled)
+        changes = stack.up(ctx.progress, ctx.cancelled, refresh=options(ctx, UpWith).refresh)
         keep(ctx, stack)
         ctx.progress(f"{stack.name}: {changes.done}", 1)
         return StackUp(

@@ -15,10 +15,13 @@ class SiteLost(Fact):
     region: str
     evidence: tuple[str, ...]
     assessed_at: datetime
+    lacking: tuple[str, ...] = ()
+    """What the site that takes over does not have any more, each with its cure."""
 
     def says(self) -> str:
         """See Fact."""
-        return f"{self.region} unreachable by independent paths; the site that takes over answers"
+        text = f"{self.region} unreachable by independent paths; the site that takes over answers"
+        return "; ".join((text, *(f"but {one}" for one in self.lacking)))
 
 
 class SiteFenced(Fact):

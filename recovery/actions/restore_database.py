@@ -64,16 +64,16 @@ class RestoreDatabase(Action):
         )
 
     def preview(self, ctx: Context) -> Preview:
-        """Key and runner are asked about; the instance would be new."""
+        """The key is asked about; the instance would be new."""
         site = ctx.sites.of(ctx.target)
         settings = _settings(ctx)
         name = restored_identifier(ctx.target.database.identifier, ctx.run)
-        trouble = (site.database.key_trouble(settings), site.runner.image_trouble())
+        trouble = site.database.key_trouble(settings)
         change = Change("+", f"{name} ({settings.instance_class}, {settings.storage_gb} GB)")
         return Preview(
             changes=() if site.database.find(name) else (change,),
             expected_seconds=560,
-            refusals=tuple(text for text in trouble if text),
+            refusals=(trouble,) if trouble else (),
         )
 
     def perform(self, ctx: Context) -> DatabaseRestored:

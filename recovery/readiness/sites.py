@@ -84,12 +84,14 @@ def _look(site: Site) -> _Seen:
     if health is Health.UNHEALTHY:
         return _Seen(health, None, None, None, None, None, tuple(f"{f.path}: {f.detail}" for f in findings))
     identifier = site.contract.database.identifier
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(6) as pool:
         instance = pool.submit(guarded, "database", lambda: site.database.find(identifier))
         backups = pool.submit(guarded, "backups", lambda: tuple(site.database.backups()))
         group = pool.submit(guarded, "web servers", site.web.group)
         targets = pool.submit(guarded, "targets", site.web.targets)
         holding = pool.submit(guarded, "holding page", site.web.holding_page)
+        gone = pool.submit(guarded, "what recovery needs", site.lacking)
+        problems.extend(gone.result() or ())
         return _Seen(
             health,
             instance.result(),
@@ -107,7 +109,7 @@ def _state(contract: SiteContract, seen: _Seen) -> str:
     if seen.group is None or seen.targets is None or seen.backups is None:
         return UNKNOWN
     if contract.footprint == "pilot" and seen.group.desired == 0:
-        return "pilot"
+        return "degraded" if seen.problems else "pilot"
     whole = seen.targets.healthy >= contract.web.capacity_full and seen.instance is not None
     return "healthy" if whole and not seen.problems else "degraded"
 

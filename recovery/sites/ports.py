@@ -159,10 +159,6 @@ class Runner(Protocol):
         """Forget a job that failed, so that `start` with the key starts it anew."""
         ...
 
-    def image_trouble(self) -> str | None:
-        """Why no machine could start here (bundle missing, template gone); None when it could."""
-        ...
-
 
 class Fence(Protocol):
     """What keeps a site that returns from serving and writing."""
@@ -216,6 +212,10 @@ class Site(Protocol):
 
     def identity(self) -> Identity:
         """Account and endpoint that calls go to; asks the provider."""
+        ...
+
+    def lacking(self) -> Sequence[str]:
+        """What a recovery needs there and is certainly gone, each with its cure; never raises."""
         ...
 
     def probe(self) -> Sequence[Finding]:

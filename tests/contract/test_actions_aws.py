@@ -193,12 +193,88 @@ def test_the_client_token_is_the_jobs_own(runner: Ec2Runner, contract: SiteContr
     assert len(first.token()) <= 64
 
 
-def test_a_missing_bundle_shows_before_the_day(runner: Ec2Runner, contract: SiteContract) -> None:
-    assert "runners cannot boot" in (runner.image_trouble() or "")
-    key = f"bundle/{contract.runner.bundle_version}/manifest.json"
-    store = contract.store("artefacts").bucket
-    boto3.client("s3", REGION).put_object(Bucket=store, Key=key, Body=b"{}")
-    assert runner.image_trouble() is None
+@pytest.fixture
+def pilot(contract: SiteContract) -> SiteContract:
+    """`dr-aws` with everything standing that a recovery finds ready."""
+    ec2, rds, s3 = (boto3.client(name, REGION) for name in ("ec2", "rds", "s3"))  # type: ignore[call-overload]
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    subnets = [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]][:2]
+    names = ("balancer", "web", "database", "runner")
+    groups = {
+        f"{name}_security_group_id": ec2.create_security_group(GroupName=name, Description="d", VpcId=vpc)[
+            "GroupId"
+        ]
+        for name in names
+    }
+    settings = contract.database.settings
+    rds.create_db_subnet_group(
+        DBSubnetGroupName=settings.subnet_group, DBSubnetGroupDescription="d", SubnetIds=subnets
+    )
+    rds.create_db_parameter_group(
+        DBParameterGroupName=settings.parameter_group, DBParameterGroupFamily="postgres17", Description="d"
+    )
+    for name in contract.secrets.model_dump().values():
+        boto3.client("secretsmanager", REGION).create_secret(Name=name, SecretString="{}")
+    bundle, web = contract.runner.bundle_version, contract.web.artefact_version
+    for prefix in (f"bundle/{bundle}", f"web/{web}"):
+        s3.put_object(Bucket=contract.store("artefacts").bucket, Key=f"{prefix}/manifest.json", Body=b"{}")
+    template = ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": "ami-1"})
+    web_tier = {"launch_template_id": template["LaunchTemplate"]["LaunchTemplateId"]}
+    return contract.model_copy(
+        update={
+            "network": contract.network.model_copy(update=groups),
+            "web": contract.web.model_copy(update=web_tier),
+        }
+    )
+
+
+def lacking(contract: SiteContract) -> list[str]:
+    return list(connect("lifeboat/status").of(contract).lacking())
+
+
+def test_a_site_that_has_all_that_recovery_needs_lacks_nothing(pilot: SiteContract) -> None:
+    assert lacking(pilot) == []
+
+
+def test_each_thing_that_is_gone_from_the_standby_is_named_with_its_cure(pilot: SiteContract) -> None:
+    ec2, rds, s3 = (boto3.client(name, REGION) for name in ("ec2", "rds", "s3"))  # type: ignore[call-overload]
+    secrets = boto3.client("secretsmanager", REGION)
+    settings, store = pilot.database.settings, pilot.store("artefacts").bucket
+    anew = "pulumi up --refresh --stack dr-aws"
+    gone = {
+        f"subnet group {settings.subnet_group}": anew,
+        f"parameter group {settings.parameter_group}": anew,
+        f"database security group {pilot.network.database_security_group_id}": anew,
+        f"web launch template {pilot.web.launch_template_id}": anew,
+        f"runner launch template {pilot.runner.launch_template_id}": anew,
+        f"secret {pilot.secrets.database_app}": "aws secretsmanager restore-secret",
+        f"secret {pilot.secrets.database_master}": anew,
+        "web/v1": "dr artefact put web v1 FILE --site dr-aws",
+        "bundle/b1": "runners cannot boot: dr bundle",
+    }
+    rds.delete_db_subnet_group(DBSubnetGroupName=settings.subnet_group)
+    rds.delete_db_parameter_group(DBParameterGroupName=settings.parameter_group)
+    ec2.delete_security_group(GroupId=pilot.network.database_security_group_id)
+    for template in (pilot.web.launch_template_id, pilot.runner.launch_template_id):
+        ec2.delete_launch_template(LaunchTemplateId=template)
+    secrets.delete_secret(SecretId=pilot.secrets.database_app, RecoveryWindowInDays=7)
+    secrets.delete_secret(SecretId=pilot.secrets.database_master, ForceDeleteWithoutRecovery=True)
+    for prefix in ("web/v1", "bundle/b1"):
+        s3.delete_object(Bucket=store, Key=f"{prefix}/manifest.json")
+    told = lacking(pilot)
+    assert len(told) == len(gone)
+    for what, cure in gone.items():
+        assert [text for text in told if text.startswith(what) and cure in text], what
+
+
+def test_what_cannot_be_asked_is_not_said_to_be_gone(
+    pilot: SiteContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: Any, **__: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://rds")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", silent)
+    assert lacking(pilot) == []
 
 
 def test_the_latch_is_one_object(contract: SiteContract) -> None:

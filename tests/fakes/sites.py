@@ -185,7 +185,6 @@ class FakeRunner:
     results: dict[str, Result] = field(default_factory=dict)
     fail: set[str] = field(default_factory=set)
     values: dict[str, Any] = field(default_factory=dict)
-    trouble: str | None = None
 
     def prepare(self, key: str, tags: Mapping[str, str]) -> None:
         self.effects[f"machine {key}"] = 1
@@ -217,9 +216,6 @@ class FakeRunner:
         self.jobs.pop(key, None)
         self.results.pop(key, None)
 
-    def image_trouble(self) -> str | None:
-        return self.trouble
-
 
 @dataclass
 class FakeFence:
@@ -246,6 +242,7 @@ class FakeSite:
         self.contract = contract
         self.lost = lost
         self.messages: list[str] = []
+        self.gone: list[str] = []
         self.database = FakeDatabase(effects, contract.region)
         self.web = FakeWeb(effects)
         self.stores = FakeStores()
@@ -274,6 +271,9 @@ class FakeSite:
 
     def identity(self) -> Identity:
         return Identity("aws", self.contract.account, "fake")
+
+    def lacking(self) -> Sequence[str]:
+        return tuple(self.gone)
 
     def probe(self) -> Sequence[Finding]:
         health = Health.UNHEALTHY if self.lost else Health.HEALTHY

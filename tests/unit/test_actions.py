@@ -523,3 +523,12 @@ def test_polling_is_eager_at_first_and_patient_later(room: Room) -> None:
     assert context.poll("it is there", lambda: next(looks)) == "there"
     assert room.clock.slept[0] == 0.1
     assert max(room.clock.slept) <= 10.0
+
+
+def test_what_the_target_lacks_is_told_before_anything_is_made_and_stops_nothing(room: Room) -> None:
+    room.standby.gone = ["secret s is not there: restore it"]
+    action, ctx = registry.find("assess-site")(), room.context("assess-site")
+    assert "secret s is not there: restore it" in action.preview(ctx).refusals
+    fact = action.perform(ctx)
+    assert isinstance(fact, SiteLost)
+    assert "secret s is not there: restore it" in fact.says()

@@ -77,10 +77,19 @@ _KNOWN: dict[str, tuple[str, str]] = {
         "compare the site's contract (dr state show) with what stands: aws s3 ls",
     ),
     "ResourceNotFoundException": (
-        "something that the last contract names is not there",
-        "compare the site's contract (dr state show) with what stands in {region}",
+        "something that the last contract names was deleted in {region} since; everything else goes on",
+        "have the stack make it anew: dr resume … --use stack-up.refresh=true --reason WHY   (outside of a "
+        "run: pulumi up --refresh)",
     ),
 }
+NOT_THERE = frozenset(
+    {
+        "DBParameterGroupNotFound", "DBParameterGroupNotFoundFault", "DBSubnetGroupNotFound",
+        "DBSubnetGroupNotFoundFault", "InvalidGroup.NotFound", "InvalidLaunchTemplateId.NotFound",
+        "InvalidLaunchTemplateId.NotFoundException", "InvalidSubnetID.NotFound", "ResourceNotFoundException",
+    }
+)  # fmt: skip
+"""Codes that say: what the last contract names, and the site's stack once made, is gone."""
 THROTTLED = frozenset(
     {
         "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "RequestThrottled",
@@ -129,7 +138,7 @@ def explain(error: ClientError | BotoCoreError, region: str) -> LifeboatError:
             cure=f"check the network from here and AWS's health dashboard for {region}, then dr resume",
         )
     name = code(error)
-    known = _KNOWN.get(_SAME.get(name, name))
+    known = _KNOWN.get("ResourceNotFoundException" if name in NOT_THERE else _SAME.get(name, name))
     text = f"AWS: {name}: {error.response.get('Error', {}).get('Message', '')}"
     operation = f" ({error.operation_name} in {region})"
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -107,20 +107,6 @@ class Ec2Runner:
         if body is not None:
             self._renew(envelope(body))
 
-    def image_trouble(self) -> str | None:
-        """Whether the launch template and the bundle's manifest are there."""
-        try:
-            self.clients.ec2.describe_launch_templates(LaunchTemplateIds=[self._runner.launch_template_id])
-        except ClientError as error:
-            return (
-                f"runner template {self._runner.launch_template_id} in {self.clients.region}: {code(error)}"
-            )
-        store = self._contract.store("artefacts").bucket
-        name = f"bundle/{self._runner.bundle_version}/manifest.json"
-        if get(self.clients, store, name) is None:
-            return f"no {name} in {store}: runners cannot boot; `dr bundle` builds and stores it"
-        return None
-
     def _folder(self, key: str) -> str:
         return f"{self._runner.jobs_prefix.strip('/')}/{key}".lstrip("/")
 

@@ -11,10 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from infra.outputs import DATABASE_DIMENSION, METRICS, EdgeContract, SiteContract
-from recovery.sites.aws.clients import PROBE, WORK, Clients, Patience
+from recovery.sites.aws.clients import LOOK, PROBE, WORK, Clients, Patience
 from recovery.sites.aws.database import RdsDatabase
 from recovery.sites.aws.errors import THROTTLED, code, explain
 from recovery.sites.aws.fence import AwsFence
+from recovery.sites.aws.pilot_light import lacking
 from recovery.sites.aws.runner import Ec2Runner
 from recovery.sites.aws.stores import S3Stores, SecretsManager
 from recovery.sites.aws.web import AutoScalingWebTier
@@ -97,6 +98,10 @@ class AwsSite:
         except (ClientError, BotoCoreError) as error:
             raise explain(error, self._contract.region) from error
         return Identity("aws", account, self._clients.sts.meta.endpoint_url)
+
+    def lacking(self) -> Sequence[str]:
+        """See recovery/sites/aws/pilot_light.py."""
+        return lacking(Clients(self._contract.region, self._cause, LOOK), self._contract)
 
     def probe(self) -> Sequence[Finding]:
         """RDS, EC2 and S3 of the region, side by side."""

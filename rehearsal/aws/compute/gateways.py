@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 
 from rehearsal.aws import calls
@@ -24,6 +24,12 @@ def patch(world: World) -> None:
         call = calls.current()
         source = call.params.get("SourceVersion") if call.operation == "CreateLaunchTemplateVersion" else None
         return original(self, {**self.get_version(source).data, **data} if source else data, description)
+
+    @around(LaunchTemplateBackend, "describe_launch_templates")
+    def describe(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
+        for id_ in kwargs.get("template_ids") or ():
+            self.get_launch_template(id_)  # moto leaves out those that are not there; AWS refuses
+        return original(self, *args, **kwargs)
 
     @around(NatGatewayBackend, "create_nat_gateway")
     def create(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
