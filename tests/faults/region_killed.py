@@ -6,11 +6,12 @@ A program of its own: it points its process at the world. Prints what was left, 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,55 +27,57 @@ PATIENCE_S = 700.0
 
 @dataclass
 class Killer:
-    """Decides where to kill: in each step, a moment after it began, and as soon as it is done."""
+    """Kills in each step, a moment after it began, and as soon as it is done; each of these places once."""
 
-    done: set[tuple[str, str]] = field(default_factory=set)
+    places: set[tuple[str, str]] = field(default_factory=set)
+    kills: int = 0
 
-    def moment(self, event: dict[str, Any]) -> float | None:
-        """Seconds from this event to the kill; None to leave the process alone."""
-        place = (event.get("step", ""), event["event"])
-        if place[1] not in ("started", "ok") or place in self.done:
-            return None
-        self.done.add(place)
-        return 0.0 if place[1] == "ok" else 0.15 * (len(self.done) % 5)
+    def carry(self, platform: Platform, command: list[str]) -> int | None:
+        """Run a `dr` command and kill it at the next place; its exit code, or None when it was killed."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", "recovery.cli", *command],
+            cwd=platform.project,
+            env=dict(platform.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        soon: threading.Timer | None = None
+        for line in child.stdout:
+            print(line.rstrip(), file=sys.stderr, flush=True)
+            place = self._place(line)
+            if place is None or place in self.places:
+                continue
+            self.places.add(place)
+            if soon is not None or place[1] == "ok":  # steps side by side come to places at once
+                child.kill()
+            else:
+                soon = threading.Timer(0.15 * (len(self.places) % 5), child.kill)
+                soon.start()
+        if soon is not None:
+            soon.cancel()
+        code = child.wait()
+        self.kills += code == -signal.SIGKILL
+        return None if code == -signal.SIGKILL else code
+
+    @staticmethod
+    def _place(line: str) -> tuple[str, str] | None:
+        event = json.loads(line) if line.startswith('{"at"') else {}
+        return (event["step"], event["event"]) if event.get("event") in ("started", "ok") else None
 
 
-def carry(
-    platform: Platform, command: list[str], moment: Callable[[dict[str, Any]], float | None]
-) -> int | None:
-    """Run a `dr` command and kill it where told; its exit code, or None when it was killed."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "recovery.cli", *command],
-        cwd=platform.project,
-        env=dict(platform.environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    for line in child.stdout:
-        print(line.rstrip(), file=sys.stderr, flush=True)
-        delay = moment(json.loads(line)) if line.startswith('{"at"') else None
-        if delay is not None:
-            time.sleep(delay)
-            child.kill()
-            child.stdout.close()
-            child.wait()
-            return None
-    return child.wait()
-
-
-def recover(platform: Platform) -> tuple[int, int]:
-    """Carry the plan out to its end; (exit code, kills)."""
+def recover(platform: Platform) -> tuple[int, Killer]:
+    """Carry the plan out to its end; exit code, and who killed it on the way."""
     killer, began = Killer(), time.monotonic()
     command = ["run", "region-loss", "--confirm=region-loss", "--by=ada", "--approve=cutover=ada"]
     while time.monotonic() - began < PATIENCE_S:
-        code = carry(platform, [*command, "--no-wait", "--json"], killer.moment)
+        code = killer.carry(platform, [*command, "--no-wait", "--json"])
         if code is not None:
-            return code, len(killer.done)
+            return code, killer
         if records.names(platform.state):
             command = ["resume", "latest", "--by", "ada"]
-    raise TimeoutError(f"not recovered after {PATIENCE_S:.0f}s and {len(killer.done)} kills")
+    raise TimeoutError(f"not recovered after {PATIENCE_S:.0f}s and {killer.kills} kills")
 
 
 def left(platform: Platform, run: str) -> dict[str, Any]:
@@ -106,13 +109,18 @@ def main(name: str) -> None:
         company.bring_up(platform, Story(out=sys.stderr))
         ready.wait_for_backups(platform, time.time())
         Steering(settings).lose(settings.primary)
-        code, kills = recover(platform)
+        code, killer = recover(platform)
         run = records.names(platform.state)[-1]
         runs = len(records.names(platform.state))
         serving = platform.site(STANDBY).web.origin_name
-        print(
-            json.dumps({"exit": code, "kills": kills, "runs": runs, "site": serving, **left(platform, run)})
-        )
+        told = {
+            "exit": code,
+            "kills": killer.kills,
+            "places": len(killer.places),
+            "runs": runs,
+            "site": serving,
+        }
+        print(json.dumps(told | left(platform, run)))
     finally:
         launch.down(name)
 
