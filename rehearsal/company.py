@@ -70,9 +70,8 @@ class Platform:
             check=False,
         )
         if done.returncode != 0:
-            raise LifeboatError(
-                f"`dr {' '.join(arguments)}` failed", means=(done.stderr or done.stdout).strip()[-1500:]
-            )
+            said = (done.stderr or done.stdout).strip()[-1500:].removeprefix("error: ")
+            raise LifeboatError(f"`dr {' '.join(arguments)}` failed", means=said)
         return done.stdout
 
     def as_recovery(self) -> Mapping[str, str]:

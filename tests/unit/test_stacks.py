@@ -1,12 +1,15 @@
-"""What people read when the `pulumi` program fails."""
+"""What people read when a program of a rehearsal fails."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recovery.errors import LifeboatError
+from rehearsal.company import Platform
 from rehearsal.stacks import Pulumi
 
 SAID = """Updating (edge):
@@ -47,3 +50,12 @@ def test_a_failed_update_tells_causes_and_violated_policies_and_no_progress(tmp_
 
 def test_a_program_that_says_nothing_known_is_quoted_from_its_end(tmp_path: Path) -> None:
     assert failed(tmp_path, "panic: no more\n" * 40).means.count("panic: no more") == 12
+
+
+def test_what_a_failed_command_of_ours_says_is_told_as_its_reason(tmp_path: Path) -> None:
+    nowhere: Any = None
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with pytest.raises(LifeboatError) as error:
+        Platform(nowhere, tmp_path, here, nowhere).dr("state", "show")
+    assert "continuity.yaml" in error.value.means
+    assert not error.value.means.startswith("error:")
